@@ -1,0 +1,81 @@
+"""The Prefect flows: a campaign with an oracle that evaluates, and one turn of any campaign.
+
+Parameters are the campaign folder and plain numbers; everything else is in the folder. The flows
+add nothing to what `loop.run` does but where it runs and what is shown of it.
+"""
+
+import asyncio
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from prefect import flow
+from prefect.futures import PrefectConcurrentFuture
+from prefect.runtime import flow_run
+
+from flows.artifacts import Artifacts
+from flows.rig import loaded
+from flows.tasks import evaluate
+from flows.views import written
+from flows.worker import worker
+from loop.campaign import Campaign
+from loop.records import Candidate
+from loop.run import Answers, drive
+from loop.run import turn as one_turn
+
+
+def _name() -> str:
+    """The campaign's name: the folder's, because the file may not be readable."""
+    return Path(flow_run.get_parameters()["folder"]).name
+
+
+# Asynchronous, because a synchronous flow waits a second at its end for its heartbeat.
+# No result is kept: the ledger is the result. Threads: `drive` decides how many are in flight.
+@flow(name="campaign", flow_run_name=_name, persist_result=False)
+async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001, FBT002  (of a flow)
+    """Run the campaign in a folder until it is closed, and say why it was.
+
+    Args:
+        folder: the campaign folder.
+        take_over: hold workers on other hosts for gone, and evaluate again what they were at.
+    """
+    setup = loaded(Path(folder))
+    artifacts = Artifacts(setup.rig.rules.evaluations)
+    us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
+    steps = drive(setup.rig, partial(_submit, folder), in_flight=setup.workers, worker=us)
+    latest: Campaign | None = None
+    while (step := await asyncio.to_thread(next, steps, None)) is not None:
+        latest = step
+        await artifacts.show(latest)
+    return str(latest and latest.closed)
+
+
+@flow(name="turn", flow_run_name=_name, persist_result=False)
+async def turn(folder: str) -> str:
+    """Take one turn of the campaign in a folder: collect, record, stop or propose, submit.
+
+    Args:
+        folder: the campaign folder.
+    """
+    setup = loaded(Path(folder))
+    us = worker(setup.rig.oracle.declaration.wall_s)
+    after = await asyncio.to_thread(one_turn, setup.rig, us)
+    await Artifacts(setup.rig.rules.evaluations).show(after)
+    return after.closed or f"{len(after.pending)} waiting for an answer"
+
+
+def _submit(folder: str, candidate: Candidate) -> Future[Answers]:
+    """An evaluation as a Prefect task; its end without answers, for the task has recorded them."""
+    answers: Future[Answers] = Future()
+    submitted = evaluate.submit(folder, candidate.id, written(candidate.point))
+    submitted.wrapped_future.add_done_callback(lambda _: _settle(answers, submitted))
+    return answers
+
+
+def _settle(answers: Future[Answers], submitted: PrefectConcurrentFuture[None]) -> None:
+    try:
+        submitted.result()
+    except BaseException as error:  # noqa: BLE001  (it is raised again where the flow waits)
+        answers.set_exception(error)
+    else:
+        answers.set_result(())

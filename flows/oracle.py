@@ -1,0 +1,173 @@
+"""The oracle of a campaign folder, from the table [oracle], and whether it answers the question."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import assert_never
+
+from ase.data import chemical_symbols
+
+from flows.refusal import nearest
+from flows.settings import (
+    AtomsTable,
+    BulkElementTable,
+    FolderTable,
+    FunctionTable,
+    Oracles,
+    RandomAlloyTable,
+    TableTable,
+)
+from loop.errors import SettingsError
+from loop.parameters import Categorical, Composition
+from loop.protocols import Declaration, Oracle
+from loop.records import Problem
+from loop.units import convert
+from oracles.atoms.failures import Refusal
+from oracles.atoms.oracle import AtomsOracle
+from oracles.atoms.structures import Builder, BulkElement, RandomAlloy, atomic_volume
+from oracles.folder.oracle import Folder
+from oracles.function import Function
+from oracles.table import Table
+
+
+def oracle(table: Oracles, problem: Problem, folder: Path) -> Oracle:
+    """The oracle; LoopError where it cannot be made or does not fit the problem."""
+    made = _make(table, problem, folder)
+    _require_measures(made.declaration, problem)
+    _require_takes(made.declaration, problem)
+    return made
+
+
+def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
+    match table:
+        case FunctionTable():
+            return Function(
+                function=table.function,
+                folder=folder,
+                wall_s=table.wall_s,
+                space=problem.space,
+                objective=problem.objective,
+            )
+        case TableTable():
+            return Table(
+                path=folder / table.file,
+                space=problem.space,
+                objective=problem.objective,
+                columns=table.columns,
+                replicates=table.replicates,
+                match=table.match,
+                seed=problem.seed,
+            )
+        case AtomsTable():
+            return _atoms(table, problem, folder)
+        case FolderTable():
+            return Folder(
+                folder=folder,
+                space=problem.space,
+                objective=problem.objective,
+                encoding=table.encoding,
+                decimal=table.decimal,
+            )
+        case _:
+            assert_never(table)
+
+
+def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
+    units = problem.objective.units
+    properties = table.properties or {name: name for name in units}
+    return AtomsOracle(
+        folder=folder,
+        structure=_structure(table.structure, problem),
+        properties=properties,
+        units={target: units[target] for target in properties if target in units},
+        calculator=table.calculator,
+        settings=table.settings,
+        fmax=table.fmax,
+        steps=table.steps,
+        wall_s=table.wall_s,
+    )
+
+
+def _structure(table: RandomAlloyTable | BulkElementTable, problem: Problem) -> Builder:
+    """The structure builder, for a parameter of its kind whose elements exist."""
+    match table:
+        case RandomAlloyTable():
+            compositions = {
+                p.name: p for p in problem.space.parameters if isinstance(p, Composition)
+            }
+            _require_parameter("composition", table.composition, compositions)
+            _require_elements(table.composition, compositions[table.composition].elements)
+            a, b, c = table.supercell
+            return RandomAlloy(
+                composition=table.composition,
+                lattice=table.lattice,
+                supercell=(a, b, c),
+                seed=problem.seed,
+                start=table.start,
+            )
+        case BulkElementTable():
+            categories = {p.name: p for p in problem.space.parameters if isinstance(p, Categorical)}
+            _require_parameter("element", table.element, categories)
+            _require_elements(table.element, categories[table.element].values)
+            return BulkElement(element=table.element, lattice=table.lattice)
+        case _:
+            assert_never(table)
+
+
+def _require_parameter(key: str, name: str, valid: Collection[str]) -> None:
+    if name not in valid:
+        kind = "composition" if key == "composition" else "categorical"
+        expected = f"the name of a {kind} parameter ({', '.join(valid) or 'there is none'})"
+        remedy = nearest(name, valid) or f"Add a [[parameter]] of kind {kind}."
+        raise SettingsError(f"oracle.structure.{key}", expected, repr(name), remedy)
+
+
+def _require_elements(name: str, symbols: Iterable[str]) -> None:
+    for symbol in symbols:
+        try:
+            atomic_volume(symbol)
+        except Refusal as refusal:
+            expected = "chemical elements whose atomic volume is known"
+            remedy = nearest(symbol, chemical_symbols) or "Remove it."
+            raise SettingsError(f"parameter.{name}", expected, str(refusal), remedy) from refusal
+
+
+def _require_measures(declaration: Declaration, problem: Problem) -> None:
+    """Raise SettingsError unless every target is measured, in the unit that is asked for."""
+    if not declaration.measures:
+        return
+    for target in problem.objective.targets:
+        if target.name not in declaration.measures:
+            raise SettingsError(
+                f"target.{target.name}",
+                f"what the oracle measures ({', '.join(declaration.measures)})",
+                repr(target.name),
+                nearest(target.name, declaration.measures)
+                or "Remove the target, or choose another oracle.",
+            )
+        unit = declaration.measures[target.name]
+        where = f"target.{target.name}.unit"
+        if convert(1.0, unit, target.unit, where) != 1.0:
+            raise SettingsError(
+                where, f"the oracle's unit {unit!r}", repr(target.unit), f"Write unit = {unit!r}."
+            )
+
+
+def _require_takes(declaration: Declaration, problem: Problem) -> None:
+    """Raise SettingsError unless the oracle takes the parameters, all of them."""
+    if declaration.takes is None:
+        return
+    names = {parameter.name for parameter in problem.space.parameters}
+    for name in sorted(declaration.takes - names):
+        raise SettingsError(
+            "parameter",
+            f"every parameter that the oracle takes ({', '.join(sorted(declaration.takes))})",
+            f"none called {name!r}",
+            nearest(name, names) or "Add a [[parameter]] of that name.",
+        )
+    for name in sorted(names - declaration.takes):
+        raise SettingsError(
+            f"parameter.{name}",
+            f"a parameter that the oracle takes ({', '.join(sorted(declaration.takes))})",
+            f"{name!r}, which would change nothing",
+            nearest(name, declaration.takes) or "Remove it.",
+        )

@@ -1,0 +1,95 @@
+"""From a campaign folder to a Rig: the only place where strings become objects.
+
+A rig is built from campaign.toml alone, and is refused, with one message, where its parts do not
+fit together: a target nobody measures, a parameter nobody takes.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import assert_never
+
+from flows.folder import FILE, ledger_url, read
+from flows.oracle import oracle
+from flows.problem import naming, problem
+from flows.settings import ProposerTable, Settings, parse
+from loop.bayes import Bayes
+from loop.designs import Design
+from loop.errors import SettingsError
+from loop.ledger import Ledger
+from loop.protocols import Proposer
+from loop.records import Json
+from loop.run import Rig
+from loop.stopping import StopRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A campaign folder made ready: the rig, and how many evaluations may be in flight."""
+
+    folder: Path
+    rig: Rig
+    workers: int
+
+
+def load(folder: Path) -> Setup:
+    """The folder's campaign, ready to take a turn; LoopError, with the file's name, if it cannot be."""
+    raw = read(folder)
+    file = str(folder / FILE)
+    settings = parse(raw, file)
+    asked = problem(settings, file)
+    with naming(file):
+        answers = oracle(settings.oracle, asked, folder)
+        workers = _workers(settings)
+        rules = StopRules(**settings.stop.model_dump())
+    rig = Rig(
+        problem=asked,
+        ledger=Ledger(ledger_url(folder, raw), asked.name),
+        oracle=answers,
+        proposer=_proposer(settings.proposer),
+        rules=rules,
+        batch=settings.run.batch,
+        settings=recorded(raw),
+    )
+    return Setup(folder=folder, rig=rig, workers=workers)
+
+
+def loaded(folder: Path) -> Setup:
+    """As `load`, once per process and state of campaign.toml: the tasks of a flow share one rig."""
+    return _loaded(folder, (folder / FILE).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _loaded(folder: Path, _changed: int) -> Setup:
+    return load(folder)
+
+
+def recorded(raw: Json) -> Json:
+    """The settings as the ledger keeps them: without its own address, which may hold a password."""
+    run = {key: value for key, value in raw.get("run", {}).items() if key != "ledger"}
+    return {**raw, "run": run} if "run" in raw else raw
+
+
+def _proposer(table: ProposerTable) -> Proposer:
+    match table.kind:
+        case "bayes":
+            return Bayes(initial=table.initial)
+        case "design":
+            return Design()
+        case _:
+            assert_never(table.kind)
+
+
+def _workers(settings: Settings) -> int:
+    """Evaluations in flight: as many as may wait, unless fewer are stated."""
+    batch, workers = settings.run.batch, settings.run.workers
+    if workers is None:
+        return batch
+    if workers > batch:
+        raise SettingsError(
+            "run.workers",
+            f"at most run.batch = {batch}, the candidates that may wait at once",
+            str(workers),
+            f"Write batch = {workers} too.",
+        )
+    return workers

@@ -1,0 +1,170 @@
+"""A real Prefect server for whoever asks: the configured one, the one that runs, or a new one.
+
+Never Prefect's ephemeral mode: it was seen to lose a third of a run's history. The server that is
+started here listens on loopback, keeps its database in PREFECT_HOME (`~/.prefect`), and ends by
+itself when nobody uses it any more (`flows.server`).
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from prefect.client.orchestration import get_client
+from prefect.context import refresh_global_settings_context
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from flows.server import locked
+from flows.worker import lives_here, name
+from loop.errors import LoopError
+
+START_S = 120.0  # 7 to 12 s measured, 23 s on a busy machine
+TAIL = 600  # characters of the server's log that are shown when it does not start
+
+SETTINGS = {
+    "PREFECT_SERVER_API_HOST": "127.0.0.1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Leases in memory outlive a killed process for minutes; on disk they are freed.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    # How long a finished task may stay unrecorded: what is shown, and what a kill -9 can lose.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where Prefect is: `api` for programs, `ui` for people; `ours` if Athanor runs the server."""
+
+    api: str
+    ours: bool
+
+    @property
+    def ui(self) -> str:
+        """The page to open in a browser."""
+        return self.api.removesuffix("/api")
+
+
+@contextmanager
+def server() -> Iterator[Address]:
+    """Prefect's address, for as long as the block lasts; LoopError where no server can be had.
+
+    The address is valid at once; `wait` until it answers, and do something else meanwhile.
+    """
+    configured = PREFECT_API_URL.value()
+    if configured and _answers_configured():
+        yield Address(api=configured, ours=False)
+        return
+    desk = PREFECT_HOME.value() / "athanor" / socket.gethostname()
+    (desk / "users").mkdir(parents=True, exist_ok=True)
+    user = desk / "users" / name().replace("/", "-")
+    try:
+        with locked(desk):
+            user.write_text(name())
+            api = _running(desk) or _start(desk)
+        yield Address(api=api, ours=True)
+    finally:
+        user.unlink(missing_ok=True)
+
+
+def wait(address: Address) -> None:
+    """Return when the server answers; LoopError, with the tail of its log, where it does not."""
+    desk = PREFECT_HOME.value() / "athanor" / socket.gethostname()
+    end = monotonic() + START_S
+    while address.ours and not _answers(address.api):
+        if _running(desk) != address.api or monotonic() > end:
+            log = (desk / "server.log").read_text(errors="replace")[-TAIL:].strip()
+            raise LoopError(
+                f"Prefect's server ({desk / 'server.log'})",
+                f"an answer from {address.api} within {START_S:g} s",
+                f"none. It said: {log or 'nothing'}",
+                "Use --no-prefect, or start a server yourself and set PREFECT_API_URL.",
+            )
+        sleep(0.1)
+
+
+@contextmanager
+def connected(address: Address) -> Iterator[None]:
+    """Make this process, all its threads and its children talk to that server."""
+    before = os.environ.copy()
+    os.environ |= {"PREFECT_API_URL": address.api} | QUIET
+    if address.ours:
+        kept = [each for each in (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost") if each]
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(kept)
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        refresh_global_settings_context()
+
+
+# The terminal belongs to the progress bar; Prefect's own lines go to its server, and are shown there.
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
+
+
+def _answers_configured() -> bool:
+    with temporary_settings(restore_defaults=set()), get_client(sync_client=True) as client:
+        return client.api_healthcheck() is None
+
+
+def _answers(api: str) -> bool:
+    """Whether a server on loopback is healthy; no proxy is asked."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"{api}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _running(desk: Path) -> str | None:
+    """The address of the desk's server, if its process lives."""
+    try:
+        noted = json.loads((desk / "server.json").read_text())
+        return str(noted["api"]) if lives_here(noted["worker"]) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _start(desk: Path) -> str:
+    """The address of a server that has just been started; the caller is alone at the desk."""
+    port = _free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    own = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api}
+    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    process = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "flows.server", str(desk), str(port)],
+        os.environ | SETTINGS | own,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(desk / "server.log"), write, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,  # Ctrl-C is for the campaign: the server still has to write it down
+    )
+    (desk / "server.json").write_text(json.dumps({"api": api, "worker": name(process)}))
+    return api
+
+
+def _free_port() -> int:
+    """A port that nobody listens on: Prefect's own where it is free, so that bookmarks last."""
+    for port in (4200, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise LoopError("Prefect's server", "a free port on 127.0.0.1", "none", "Use --no-prefect.")

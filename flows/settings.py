@@ -1,0 +1,212 @@
+"""What campaign.toml may say: one strict model per table, and the JSON Schema made from them.
+
+Strict means that nothing is guessed: an unknown key, a number in quotes or a NaN is refused, by
+`flows.refusal`, with the key, what was expected, what was got and the remedy. Whether the values
+make a campaign (a space with a point in it, units that fit) is decided in `flows.rig`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flows.refusal import refusal
+from loop.records import Json
+
+
+class _Table(BaseModel):
+    """A table of campaign.toml: no unknown key, no conversion, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ContinuousTable(_Table):
+    """Any number from low to high."""
+
+    kind: Literal["continuous"]
+    name: Name
+    low: float
+    high: float
+    unit: str = ""
+    log: bool = Field(default=False, description="true for a quantity that spans decades")
+
+
+class DiscreteTable(_Table):
+    """Numbers in equal steps from low to high."""
+
+    kind: Literal["discrete"]
+    name: Name
+    low: float
+    high: float
+    step: float
+    unit: str = ""
+
+
+class CategoricalTable(_Table):
+    """One of several names, with no order among them."""
+
+    kind: Literal["categorical"]
+    name: Name
+    values: list[str]
+
+
+class CompositionTable(_Table):
+    """Fractions that sum to one."""
+
+    kind: Literal["composition"]
+    name: Name
+    elements: list[str] = Field(description="element symbols, or names of any components")
+    low: dict[str, float] | None = Field(default=None, description="lowest fraction, by element")
+    high: dict[str, float] | None = Field(default=None, description="highest fraction, by element")
+    at_most: int | None = Field(default=None, description="how many may be present at once")
+    step: float | None = Field(default=None, description="every fraction is a multiple of it")
+
+
+class ConstraintTable(_Table):
+    """low <= sum of coefficient * parameter <= high."""
+
+    terms: dict[str, float] = Field(description='{"alloy.Pt" = 1, "T" = 0.01}')
+    low: float | None = None
+    high: float | None = None
+
+
+class TargetTable(_Table):
+    """A quantity that is measured."""
+
+    name: Name
+    goal: Literal["max", "min", "observe"]
+    unit: str = ""
+
+
+class ObjectiveTable(_Table):
+    """What else an answer must keep."""
+
+    bounds: list[str] = Field(default=[], description='such as "density <= 12 g/cm^3"')
+
+
+class FunctionTable(_Table):
+    """A Python function answers."""
+
+    kind: Literal["function"]
+    function: str = Field(description='"file.py:name" in the folder, or "package.module:name"')
+    wall_s: float | None = Field(default=None, gt=0, description="longest call, in seconds")
+
+
+class TableTable(_Table):
+    """A table of known answers is looked up."""
+
+    kind: Literal["table"]
+    file: str = Field(description="a CSV or Parquet file in the campaign folder")
+    columns: dict[str, str] = Field(default={}, description="names that the file spells otherwise")
+    replicates: Literal["mean", "draw"] = "mean"
+    match: Literal["exact", "nearest"] = "exact"
+
+
+class RandomAlloyTable(_Table):
+    """Elements at random on the sites of a lattice."""
+
+    kind: Literal["random-alloy"]
+    composition: str = Field(description="name of the composition parameter")
+    lattice: str = Field(default="fcc", description="fcc, bcc or hcp")
+    supercell: list[int] = Field(default=[2, 2, 2], min_length=3, max_length=3)
+    start: float | None = Field(default=None, description="lattice constant to start from, Å")
+
+
+class BulkElementTable(_Table):
+    """One element, on its own lattice unless another is named."""
+
+    kind: Literal["element"]
+    element: str = Field(description="name of the categorical parameter")
+    lattice: str | None = None
+
+
+class AtomsTable(_Table):
+    """An ASE calculator answers."""
+
+    kind: Literal["atoms"]
+    structure: Annotated[RandomAlloyTable | BulkElementTable, Field(discriminator="kind")]
+    calculator: str = Field(default="ase.calculators.emt:EMT", description="package.module:Class")
+    settings: dict[str, Any] = Field(default={}, description="keywords of the calculator")
+    properties: dict[str, str] | None = Field(
+        default=None, description="property of each target; else its own name"
+    )
+    fmax: float = Field(default=0.02, gt=0, description="largest force when relaxed, eV/angstrom")
+    steps: int = Field(default=300, ge=1, description="relaxation steps before it has failed")
+    wall_s: float = Field(default=600.0, gt=0, description="longest evaluation, s")
+
+
+class FolderTable(_Table):
+    """A laboratory answers: worklist/ out, results/ in."""
+
+    kind: Literal["folder"]
+    encoding: str | None = Field(default=None, description="of files that are not in UTF-8")
+    decimal: Literal[".", ","] | None = Field(default=None, description="where files leave it open")
+
+
+class ProposerTable(_Table):
+    """How candidates are chosen."""
+
+    kind: Literal["bayes", "design"] = "bayes"
+    initial: int | None = Field(
+        default=None, ge=1, description="space-filling candidates before the model chooses"
+    )
+
+
+class StopTable(_Table):
+    """When the campaign ends."""
+
+    evaluations: int = Field(ge=1, description="the budget")
+    reached: float | None = Field(default=None, description="stop when the first goal is there")
+    plateau: int | None = Field(default=None, ge=1, description="answers without an improvement")
+    plateau_by: float = Field(default=0.0, ge=0, description="what counts as an improvement")
+    failures: float = Field(default=0.5, gt=0, le=1, description="share of failures that ends it")
+
+
+class RunTable(_Table):
+    """How it is run: all of this may change at any time."""
+
+    batch: int = Field(default=1, ge=1, description="candidates that may wait at once")
+    workers: int | None = Field(default=None, ge=1, description="evaluations in flight; else batch")
+    ledger: str | None = Field(default=None, description="database URL; else ledger.db")
+
+
+Parameters: TypeAlias = Annotated[
+    ContinuousTable | DiscreteTable | CategoricalTable | CompositionTable,
+    Field(discriminator="kind"),
+]
+Oracles: TypeAlias = Annotated[
+    FunctionTable | TableTable | AtomsTable | FolderTable, Field(discriminator="kind")
+]
+
+
+class Settings(_Table):
+    """A campaign, as campaign.toml asks for it."""
+
+    model_config = ConfigDict(title="Athanor campaign")
+
+    name: Name
+    seed: int = Field(default=0, ge=0)
+    parameter: list[Parameters] = Field(min_length=1)
+    constraint: list[ConstraintTable] = []
+    target: list[TargetTable] = Field(min_length=1)
+    objective: ObjectiveTable = ObjectiveTable()
+    oracle: Oracles
+    proposer: ProposerTable = ProposerTable()
+    stop: StopTable
+    run: RunTable = RunTable()
+
+
+def parse(raw: Mapping[str, Json], file: str) -> Settings:
+    """The settings, or one SettingsError that names the key and the remedy."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise refusal(error, Settings, raw, file) from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of campaign.toml, with which editors complete and check it."""
+    return {"$schema": "http://json-schema.org/draft-07/schema#"} | Settings.model_json_schema()

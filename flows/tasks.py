@@ -1,0 +1,42 @@
+"""The Prefect task: one evaluation, named for the candidate it answers."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.runtime import task_run
+
+from flows.rig import loaded
+from flows.views import quantity
+from loop.decisions import settling
+from loop.records import Failed, Measured
+from loop.run import decide, replay
+
+
+def _name() -> str:
+    """`0007-k3f Ni0.5Pt0.5`, so that the UI says what is being evaluated."""
+    given = task_run.get_parameters()
+    return f"{given['candidate']} {given['point']}"[:200]
+
+
+@task(name="evaluate", task_run_name=_name, cache_policy=NO_CACHE, persist_result=False)
+def evaluate(folder: str, candidate: str, point: str) -> None:
+    """Answer one candidate, and write the answer down; `point` is for people.
+
+    The answer goes into the ledger from here: nothing but this task's end crosses Prefect.
+    """
+    rig = loaded(Path(folder)).rig
+    asked = replay(rig).candidates[candidate]
+    log = get_run_logger()
+    answers = rig.oracle.collect((asked,))
+    campaign = decide(rig, settling(answers))
+    for answer in answers:
+        match answer:
+            case Measured():
+                values = (quantity(campaign, name, value) for name, value in answer.values.items())
+                log.info("%s: %s", candidate, ", ".join(values))
+            case Failed():
+                log.warning("%s %s: %s", candidate, answer.kind, answer.message)
+            case _:
+                pass

@@ -1,0 +1,283 @@
+"""Decisions: pure functions from a campaign to the events that are to be appended.
+
+Each may be made twice, or be made again after somebody else has appended: made on a campaign in
+which it has already happened, it decides nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import TypeAlias
+
+from loop.campaign import Campaign
+from loop.errors import CampaignError, SettingsError
+from loop.records import (
+    Amended,
+    Closed,
+    Event,
+    Failed,
+    Ingested,
+    Json,
+    Measured,
+    Observation,
+    Observed,
+    Opened,
+    Problem,
+    Receipt,
+    Rejection,
+    Reopened,
+    Source,
+    Started,
+)
+
+Decision: TypeAlias = Callable[[Campaign], Sequence[Event]]
+
+SAFE = ("run", "stop")  # tables of campaign.toml that may change while the campaign runs
+
+
+def opening(problem: Problem, settings: Mapping[str, Json]) -> Decision:
+    """Open the campaign; or, where it is open, note what changed in its settings.
+
+    CampaignError or SettingsError for a change that the data so far do not survive.
+    """
+
+    def decide(campaign: Campaign) -> list[Event]:
+        if campaign.opened is None:
+            return [Opened(problem=problem, settings=settings)]
+        changes = tuple(_changes(campaign.settings, settings))
+        unsafe = [change for change in changes if change.split(".")[0].split(":")[0] not in SAFE]
+        if unsafe:
+            raise SettingsError(
+                "campaign.toml",
+                f"changes only under {' and '.join(SAFE)} while the campaign has data",
+                "; ".join(unsafe),
+                "Undo the change, or start a new campaign in a new folder.",
+            )
+        if campaign.opened.problem != problem:
+            raise CampaignError(
+                "problem",
+                f"the problem that {problem.name!r} was opened with",
+                "another space, objective or seed",
+                "Use another name, or another ledger.",
+            )
+        if not changes:
+            return []
+        events: list[Event] = [Amended(settings=settings, changes=changes)]
+        if campaign.closed is not None:
+            events.append(Reopened(reason="; ".join(changes)))
+        return events
+
+    return decide
+
+
+def claiming(
+    candidate: str, worker: str, alive: Callable[[str], bool], *, repeatable: bool
+) -> Decision:
+    """Start an attempt, unless somebody alive is at it or the answer is there.
+
+    An attempt whose worker is gone is started again where the oracle is repeatable; where it is
+    not, the candidate is given up: no one may ask the world twice without a person's consent.
+    """
+
+    def decide(campaign: Campaign) -> list[Event]:
+        if campaign.closed is not None or candidate not in {each.id for each in campaign.pending}:
+            return []
+        running = campaign.running.get(candidate)
+        if running is not None and running.worker != worker and alive(running.worker):
+            return []
+        if running is not None and not repeatable:
+            message = (
+                f"attempt {running.attempt} was cut off, and this oracle must not be asked twice"
+            )
+            return [
+                Observed(
+                    observation=Failed(
+                        candidate=candidate,
+                        kind="cancelled",
+                        message=message,
+                        source=Source(oracle=""),
+                    )
+                )
+            ]
+        return [
+            Started(
+                candidate=candidate, attempt=campaign.attempts.get(candidate, 0) + 1, worker=worker
+            )
+        ]
+
+    return decide
+
+
+def settling(answers: Sequence[Observation | Receipt]) -> Decision:
+    """Record answers: each once, whoever brings it and however often."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        waiting = {candidate.id for candidate in campaign.pending}
+        known = _Known(campaign)
+        events: list[Event] = []
+        for answer in answers:
+            match answer:
+                case Receipt():
+                    events += known.ingest(answer)
+                case Measured() | Failed() if answer.candidate in waiting:
+                    observation = _checked(campaign, answer)
+                    events.append(Observed(observation=observation))
+                    if _is_whole(campaign, observation):
+                        waiting.discard(answer.candidate)
+                case Measured() | Failed():
+                    if answer.candidate not in campaign.candidates:
+                        raise CampaignError(
+                            "answer", "the id of a candidate", repr(answer.candidate)
+                        )
+        return events
+
+    return decide
+
+
+def closing(reason: str) -> Decision:
+    """Close the campaign, once."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        return [] if campaign.closed is not None else [Closed(reason=reason)]
+
+    return decide
+
+
+class _Known:
+    """Which answer holds for each (candidate, target, replicate), while rows are taken in."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.seen = {(each.receipt.file, each.receipt.sha256) for each in campaign.ingested}
+        self.answers: dict[tuple[str, str, str], Observation] = {}
+        for candidate in campaign.candidates:
+            for observation in campaign.observations.get(candidate, ()):
+                self._keep(observation)
+
+    def ingest(self, receipt: Receipt) -> list[Event]:
+        """The one event of a file's revision; none where this revision has been read before."""
+        if (receipt.file, receipt.sha256) in self.seen:
+            return []
+        self.seen.add((receipt.file, receipt.sha256))
+        taken: list[Observation] = []
+        rejected = list(receipt.rejected)
+        corrected: list[str] = []
+        duplicates = 0
+        for raw in receipt.observations:
+            reason = self._objection(raw)
+            if reason:
+                rejected.append(Rejection(row=raw.source.row or 0, reason=reason))
+                continue
+            held = [self.answers[key] for key in _keys(raw) if key in self.answers]
+            if len(held) == len(_keys(raw)) and all(_agree(raw, each) for each in held):
+                duplicates += 1
+                continue
+            if any(not _agree(raw, each) for each in held):
+                corrected.append(raw.candidate)
+            taken.append(raw)
+            self._keep(raw)
+        return [
+            Ingested(
+                receipt=Receipt(
+                    file=receipt.file,
+                    sha256=receipt.sha256,
+                    rows=receipt.rows,
+                    observations=tuple(taken),
+                    rejected=tuple(sorted(rejected, key=lambda each: each.row)),
+                ),
+                duplicates=duplicates,
+                corrected=tuple(dict.fromkeys(corrected)),
+            )
+        ]
+
+    def _objection(self, observation: Observation) -> str:
+        """Why a row cannot be taken; empty where it can."""
+        if observation.candidate not in self.campaign.candidates:
+            return f"no candidate of this campaign has the id {observation.candidate!r}"
+        checked = _checked(self.campaign, observation)
+        if isinstance(checked, Failed) and checked is not observation:
+            return checked.message
+        for key in _keys(observation):
+            held = self.answers.get(key)
+            if held is None or _agree(observation, held):
+                continue
+            if (
+                held.source.file != observation.source.file
+                or held.source.sha256 == observation.source.sha256
+            ):
+                origin = held.source.file or held.source.oracle
+                return (
+                    f"{key[1]} of {key[0]} is already known from {origin}"
+                    f" row {held.source.row}, with another value; to correct it edit that file,"
+                    " to report a repeated measurement add a column 'replicate'"
+                )
+        return ""
+
+    def _keep(self, observation: Observation) -> None:
+        for key in _keys(observation):
+            self.answers[key] = observation
+
+
+def _keys(observation: Observation) -> list[tuple[str, str, str]]:
+    match observation:
+        case Measured():
+            return [
+                (observation.candidate, target, observation.replicate)
+                for target in observation.values
+            ]
+        case Failed():
+            return [(observation.candidate, "failure", "")]
+
+
+def _agree(one: Observation, other: Observation) -> bool:
+    """Whether two answers say the same, as far as they speak of the same targets."""
+    if isinstance(one, Measured) and isinstance(other, Measured):
+        shared = set(one.values) & set(other.values)
+        return all(
+            one.values[t] == other.values[t] and one.errors.get(t) == other.errors.get(t)
+            for t in shared
+        )
+    return isinstance(one, Failed) and isinstance(other, Failed) and one.kind == other.kind
+
+
+def _checked(campaign: Campaign, observation: Observation) -> Observation:
+    """The answer; or, where a value cannot count, the Failed that says so."""
+    if isinstance(observation, Failed):
+        return observation
+    names = campaign.problem.objective.names
+    stray = sorted(set(observation.values) - set(names))
+    broken = [name for name, value in observation.values.items() if not isfinite(value)]
+    broken += [
+        name for name, error in observation.errors.items() if not (isfinite(error) and error >= 0)
+    ]
+    if observation.values and not stray and not broken:
+        return observation
+    if stray:
+        message = f"expected values of {', '.join(names)}, got {', '.join(stray)}"
+    elif broken:
+        got = ", ".join(f"{name} = {observation.values.get(name)}" for name in broken)
+        message = f"expected finite values, got {got}"
+    else:
+        message = f"expected a value of {', '.join(names)}, got none"
+    return Failed(
+        candidate=observation.candidate,
+        kind="invalid_output",
+        message=message,
+        source=observation.source,
+    )
+
+
+def _is_whole(campaign: Campaign, observation: Observation) -> bool:
+    """Whether nothing more is to be taken for this candidate within the same decision."""
+    return isinstance(observation, Failed) or set(observation.values) >= set(
+        campaign.problem.objective.names
+    )
+
+
+def _changes(old: Mapping[str, Json], new: Mapping[str, Json], path: str = "") -> Iterator[str]:
+    """Each differing key, as `table.key: old -> new`."""
+    for key in sorted(set(old) | set(new)):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after, f"{path}{key}.")
+        elif before != after:
+            yield f"{path}{key}: {before!r} -> {after!r}"

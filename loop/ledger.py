@@ -1,0 +1,167 @@
+"""The ledger: append-only memory of a campaign, and the one codec of its events.
+
+One table, `(campaign, seq, at, kind, body)`, primary key `(campaign, seq)`. An append says after
+which event it was decided; if somebody else appended in between, the primary key refuses it and
+the caller decides again on what is true now. So there are no locks to hold and none to lose.
+`at` is a wall clock time for people; order is `seq`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, get_args
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from loop.errors import Conflict, LedgerError
+from loop.records import Event
+
+BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
+
+_table = sa.Table(
+    "events",
+    sa.MetaData(),
+    sa.Column("campaign", sa.String(200), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+_classes: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Event]:
+    return TypeAdapter(_classes[kind])
+
+
+def encode_event(event: Event) -> tuple[str, str]:
+    """Kind and JSON body of an event; LedgerError where it would not be read back the same."""
+    kind = type(event).__name__
+    body = _adapter(kind).dump_json(event, exclude_defaults=True, warnings=False).decode()
+    if decode_event(kind, body) != event:
+        raise LedgerError(f"event {kind}", "values that JSON keeps", repr(event)[:300])
+    return kind, body
+
+
+def decode_event(kind: str, body: str) -> Event:
+    """The event of a row; LedgerError for an unknown kind or key, a missing value or NaN."""
+    if kind not in _classes:
+        raise LedgerError(
+            "ledger",
+            f"an event among {', '.join(_classes)}",
+            repr(kind),
+            "Use a newer version of Athanor.",
+        )
+    try:
+        return _adapter(kind).validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise LedgerError(
+            f"event {kind}.{where}", first["msg"], repr(first["input"])[:200]
+        ) from error
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The events of one campaign in one database (`sqlite:///path` or a PostgreSQL URL)."""
+
+    url: str
+    campaign: str
+    engine: sa.Engine = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Open the database and make the table where there is none; LedgerError where it can't."""
+        object.__setattr__(self, "engine", _engine(self.url))
+        with self._errors():
+            _table.metadata.create_all(self.engine)
+
+    def events(self) -> list[Event]:
+        """All events, oldest first."""
+        return [event for _, event in self.entries()]
+
+    def entries(self) -> list[tuple[str, Event]]:
+        """All events with the time at which they were written (ISO 8601, UTC), oldest first."""
+        mine = _table.c.campaign == self.campaign
+        query = (
+            sa.select(_table.c.at, _table.c.kind, _table.c.body).where(mine).order_by(_table.c.seq)
+        )
+        with self._errors(), self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [(at, decode_event(kind, body)) for at, kind, body in rows]
+
+    def append(self, events: Sequence[Event], *, after: int) -> int:
+        """Write events after number `after`, all or none; the last number. Conflict if taken."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        rows: list[dict[str, Any]] = []
+        for seq, event in enumerate(events, start=after + 1):
+            kind, body = encode_event(event)
+            rows.append(
+                {"campaign": self.campaign, "seq": seq, "at": at, "kind": kind, "body": body}
+            )
+        if rows:
+            with self._errors(), self.engine.begin() as connection:
+                connection.execute(sa.insert(_table), rows)
+        return after + len(rows)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say what the database said, in one sentence with a remedy."""
+        try:
+            yield
+        except sa.exc.IntegrityError as error:
+            raise Conflict(
+                "ledger",
+                "to be the next writer",
+                "another writer's events",
+                "Replay and decide again.",
+            ) from error
+        except sa.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            place = sa.engine.make_url(self.url).render_as_string(hide_password=True)
+            raise LedgerError(
+                f"ledger {place}",
+                "a database that can be read and written",
+                reason,
+                "Check that the folder exists, is writable and has free space; nothing was lost.",
+            ) from error
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.engine.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise LedgerError(
+            "ledger", "a database URL such as sqlite:///ledger.db", repr(url)
+        ) from error
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed)
+    if parsed.database in {None, "", ":memory:"}:
+        engine = sa.create_engine(
+            parsed, poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+    else:
+        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_S})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Survive a power cut: write-ahead log, synchronised at every commit, transactions our own."""
+    connection.isolation_level = None  # the driver shall not open transactions behind our back
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock at once: a read that turns into a write would fail as busy."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,272 @@
+"""What is written down: the problem, candidates, answers, and the events of the ledger.
+
+Nouns only: every class is a frozen record of plain values, and the order of events is the order
+of the ledger. A point is a mapping from parameter name to value (`loop.parameters`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from loop.errors import CampaignError
+from loop.objective import Objective
+from loop.parameters import Point
+from loop.space import SearchSpace
+
+Json: TypeAlias = Any  # what json.loads returns
+
+Origin: TypeAlias = Literal["design", "model", "fallback", "replicate", "manual"]
+Kind: TypeAlias = Literal[
+    "infeasible",  # the sample cannot be made, the structure is unphysical
+    "not_converged",  # SCF, relaxation, fit of an equation of state
+    "timeout",  # the wall limit was reached
+    "crashed",  # the process was killed, the node lost
+    "invalid_output",  # NaN, wrong unit, missing value, outside the plausible range
+    "invalid_input",  # bad settings, no parameters for an element: the same for every candidate
+    "cancelled",  # by a person
+]
+TRANSIENT: frozenset[Kind] = frozenset({"timeout", "crashed"})  # the same point may be asked again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is asked: the space, the objective, and the seed from which all randomness derives."""
+
+    name: str
+    space: SearchSpace
+    objective: Objective
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A model's belief about one target, in the target's unit."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a candidate was chosen.
+
+    `cause` says why the model did not choose it, where it did not; `acquisition` and `value` are
+    the criterion and what it gave; `distance` is to the `nearest` observed candidate, on encoded
+    columns; `model` digests the data and the hyperparameters of the model.
+    """
+
+    origin: Origin
+    cause: str = ""
+    acquisition: str = ""
+    value: float | None = None
+    predicted: Mapping[str, Prediction] = field(default_factory=dict)
+    nearest: str = ""
+    distance: float | None = None
+    model: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One point that is asked; the answer must carry its id."""
+
+    id: str
+    point: Point
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where an answer comes from: an oracle with versions and attempt folder, or a file's row."""
+
+    oracle: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    attempt: str = ""
+    seconds: float | None = None
+    file: str = ""
+    sha256: str = ""
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Values per target in the target's unit; any subset of the targets.
+
+    `errors` are standard errors of the values, `repeats` how many measurements a value averages,
+    `replicate` tells repeated answers to one candidate apart, `executed` is the point as it was
+    really made, where it differs from what was asked, `notes` are columns that nobody asked for.
+    """
+
+    candidate: str
+    values: Mapping[str, float]
+    source: Source
+    errors: Mapping[str, float] = field(default_factory=dict)
+    repeats: int = 1
+    replicate: str = ""
+    executed: Point | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An honest no: its kind from the closed list, a message, and the tail of the log."""
+
+    candidate: str
+    kind: Kind
+    message: str
+    source: Source
+    log: str = ""
+
+
+Observation: TypeAlias = Measured | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A row that could not be taken, and why. Rows count from 1 below the header; 0 is the file."""
+
+    row: int
+    reason: str
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one revision of a laboratory file holds: every row an observation or a rejection."""
+
+    file: str
+    sha256: str
+    rows: int
+    observations: tuple[Observation, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+
+
+class _Strict:
+    """What the codec asks of every event: no unknown key, no NaN, no infinity."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened(_Strict):
+    """The campaign began. `settings` is the campaign file as it was then."""
+
+    problem: Problem
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amended(_Strict):
+    """Settings that are safe to change were changed; `changes` says each, as `key: old -> new`."""
+
+    settings: Mapping[str, Json]
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached(_Strict):
+    """Past data came in, as candidates with their answers."""
+
+    candidates: tuple[Candidate, ...]
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed(_Strict):
+    """Candidates were chosen. Written down before anyone acts on it."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vetoed(_Strict):
+    """A person refused a candidate."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(_Strict):
+    """An attempt at an evaluation began: `worker` is `host/process id/process start time`."""
+
+    candidate: str
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(_Strict):
+    """An answer came."""
+
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested(_Strict):
+    """A laboratory file was read, with all that was taken from it and all that was not.
+
+    receipt.rows = taken rows + duplicates + rejected rows; `corrected` names the candidates whose
+    earlier answer the file changed.
+    """
+
+    receipt: Receipt
+    duplicates: int = 0
+    corrected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise CampaignError unless every row of the file is accounted for."""
+        receipt = self.receipt
+        rejected = sum(rejection.row > 0 for rejection in receipt.rejected)
+        if len(receipt.observations) + self.duplicates + rejected != receipt.rows:
+            raise CampaignError(
+                f"file {receipt.file}",
+                f"{receipt.rows} rows accounted for",
+                f"{len(receipt.observations)} taken, {self.duplicates} duplicate, "
+                f"{rejected} rejected",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retracted(_Strict):
+    """A person took a candidate's answers back, with the reason."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(_Strict):
+    """The campaign stopped, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened(_Strict):
+    """The campaign goes on after it was closed, and why."""
+
+    reason: str
+
+
+Event: TypeAlias = (
+    Opened
+    | Amended
+    | Attached
+    | Proposed
+    | Vetoed
+    | Started
+    | Observed
+    | Ingested
+    | Retracted
+    | Closed
+    | Reopened
+)
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed (below 2**31) from campaign seed, turn and purpose: the same parts, the same seed."""
+    digest = blake2b("|".join(map(str, parts)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1

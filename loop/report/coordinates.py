@@ -1,0 +1,81 @@
+"""The axes of a parameter space, and its rows as marks coloured by the leading target.
+
+A composition of two components is one axis, of more one for each component.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from loop.objective import Target
+from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Point, Value
+from loop.report.drawing import Axis, Mark, grade
+from loop.report.marks import by_value, failure, tip, waiting
+from loop.report.quantities import label
+from loop.report.rows import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinate:
+    """One axis of the space: a parameter, or a component's fraction."""
+
+    axis: Axis
+    of: Callable[[Point], float | str]
+
+
+def coordinates(parameter: Parameter, rows: Sequence[Row]) -> list[Coordinate]:
+    """The axes of a parameter; those of a composition with the most used component first."""
+    name = parameter.name
+    match parameter:
+        case Categorical():
+            axis = Axis(label=name, low=0.0, high=1.0, names=parameter.values)
+            return [Coordinate(axis=axis, of=lambda point: str(point[name]))]
+        case Continuous() | Discrete():
+            log = isinstance(parameter, Continuous) and parameter.log
+            made = [number for row in rows if isinstance(number := row.point[name], float | int)]
+            low, high = min([parameter.low, *made]), max([parameter.high, *made])
+            axis = Axis(label=label(name, parameter.unit), low=low, high=high, log=log)
+            return [Coordinate(axis=axis, of=lambda point: _number(point[name]))]
+        case Composition():
+            use = {
+                e: fmean(fraction_of(row.point[name], e) for row in rows)
+                for e in parameter.elements
+            }
+            most = sorted(parameter.elements, key=lambda e: -use[e])
+            kept = parameter.elements[:1] if len(most) == 2 else most
+            return [_component(parameter, element) for element in kept]
+
+
+def marked(
+    rows: Sequence[Row], lead: Target, at: Callable[[Row], tuple[float, float]]
+) -> tuple[list[Mark], list[float]]:
+    """Every row as a mark coloured by the leading target, and that target's values."""
+    values = values_of(rows, lead)
+    marks: list[Mark] = []
+    for row in rows:
+        value = row.value(lead.name)
+        if value is not None:
+            marks.append(by_value(row, at(row), grade(value, values, lead.sign), tip(row, lead)))
+        else:
+            marks.append((waiting if row.waits else failure)(row, at(row)))
+    return marks, values
+
+
+def values_of(rows: Sequence[Row], lead: Target) -> list[float]:
+    """The known values of the leading target."""
+    return [value for row in rows if (value := row.value(lead.name)) is not None]
+
+
+def fraction_of(value: Value, element: str) -> float:
+    """A component's fraction in a composition, 0 where it is absent."""
+    return float(value.get(element, 0.0)) if isinstance(value, Mapping) else 0.0
+
+
+def _component(parameter: Composition, element: str) -> Coordinate:
+    low, high = parameter.limits[parameter.elements.index(element)]
+    axis = Axis(label=element, low=low, high=high if high > low else low + 1.0)
+    return Coordinate(axis=axis, of=lambda point: fraction_of(point[parameter.name], element))
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, float | int) else float("nan")

@@ -1,0 +1,138 @@
+"""One row per candidate: what the table lists and the figures draw, so that they cannot differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from loop.campaign import Campaign, Result
+from loop.objective import Objective
+from loop.parameters import Point
+from loop.records import Attached, Candidate, Event, Failed, Proposed, Started, Why
+from loop.report.quantities import limit, number
+
+State: TypeAlias = Literal[
+    "best", "measured", "outside", "failed", "partial", "running", "waiting", "retracted", "vetoed"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One candidate in the order of asking: the point as it was made, its answer and its state.
+
+    `outside` is measured and breaks a bound; `partial` lacks a target; `remark` says the rest.
+    """
+
+    number: int
+    candidate: Candidate
+    point: Point
+    state: State
+    remark: str = ""
+    result: Result | None = None
+    failed: Failed | None = None
+    asked_at: str = ""
+    started_at: str = ""
+    waits: bool = False
+
+    def value(self, target: str) -> float | None:
+        """The measured mean of a target, where there is one."""
+        return None if self.result is None else self.result.values.get(target)
+
+
+def rows(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> tuple[Row, ...]:
+    """Every candidate, in the order of asking."""
+    results = {result.candidate.id: result for result in campaign.results}
+    failures = {candidate.id: failed for candidate, failed in campaign.failures}
+    pending = {candidate.id for candidate in campaign.pending}
+    best = campaign.best
+    asked, started = _times(entries)
+    found = []
+    for count, candidate in enumerate(campaign.candidates.values(), start=1):
+        key = candidate.id
+        result = results.get(key)
+        state = _state(campaign, candidate, result, waits=key in pending)
+        if best is not None and key == best.candidate.id:
+            state = "best"
+        found.append(
+            Row(
+                number=count,
+                candidate=candidate,
+                point=candidate.point if result is None else result.point,
+                state=state,
+                remark=_remark(campaign, key, result, waits=key in pending),
+                result=result,
+                failed=failures.get(key),
+                asked_at=asked.get(key, ""),
+                started_at=started.get(key, ""),
+                waits=key in pending,
+            )
+        )
+    return tuple(found)
+
+
+def reason(why: Why) -> str:
+    """Why a candidate was chosen, in one line."""
+    parts = [why.cause] if why.cause else []
+    if why.acquisition:
+        parts.append(why.acquisition + ("" if why.value is None else f" {number(why.value, 3)}"))
+    if why.nearest:
+        far = "" if why.distance is None else f", {number(why.distance, 2)} away"
+        parts.append(f"nearest {why.nearest}{far}")
+    return "; ".join(parts)
+
+
+def _times(entries: Sequence[tuple[str, Event]]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """When each candidate was asked, and when its last attempt began."""
+    asked: dict[str, str] = {}
+    started: dict[str, str] = {}
+    for at, event in entries:
+        match event:
+            case Proposed() | Attached():
+                asked.update({candidate.id: at for candidate in event.candidates})
+            case Started():
+                started[event.candidate] = at
+            case _:
+                pass
+    return asked, started
+
+
+def _state(
+    campaign: Campaign, candidate: Candidate, result: Result | None, *, waits: bool
+) -> State:
+    if candidate.id in campaign.vetoed:
+        return "vetoed"
+    if candidate.id in campaign.retracted:
+        return "retracted"
+    if waits and candidate.id in campaign.running:
+        return "running"
+    if waits:
+        return "waiting" if result is None else "partial"
+    if result is None or not set(result.values) >= set(campaign.problem.objective.names):
+        return "failed"
+    return "measured" if campaign.problem.objective.met(result.values) else "outside"
+
+
+def _remark(campaign: Campaign, key: str, result: Result | None, *, waits: bool) -> str:
+    if key in campaign.vetoed:
+        return campaign.vetoed[key]
+    if key in campaign.retracted:
+        return campaign.retracted[key]
+    if result is None:
+        return ""
+    objective = campaign.problem.objective
+    missing = [name for name in objective.names if name not in result.values]
+    parts = [f"still without {', '.join(missing)}"] if waits and missing else []
+    parts += [f"breaks {bound}" for bound in _broken(objective, result)]
+    if result.point != result.candidate.point:
+        parts.append("made differently from what was asked")
+    held = {id(measured) for measured in campaign.latest(key).values()}
+    superseded = sum(id(measured) not in held for measured in campaign.measurements(key))
+    return "; ".join([*parts, *(["corrected"] if superseded else [])])
+
+
+def _broken(objective: Objective, result: Result) -> list[str]:
+    units = objective.units
+    return [
+        limit(bound, units[bound.target])
+        for bound in objective.bounds
+        if bound.target in result.values and not bound.met(result.values[bound.target])
+    ]

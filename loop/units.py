@@ -1,0 +1,47 @@
+"""Units of measurement: the one place that asks pint.
+
+Values are stored in the unit that the campaign states; conversion happens once, at the border.
+"""
+
+from functools import cache
+
+import pint
+
+from loop.errors import UnitError
+
+
+@cache
+def _registry() -> pint.UnitRegistry[float]:
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry()
+    registry.define("atom = 1")  # energies per atom: eV/atom
+    return registry
+
+
+def require(unit: str, where: str) -> None:
+    """Raise UnitError unless `unit` is known; the empty string is a plain number."""
+    try:
+        _registry().parse_units(unit)
+    except (pint.PintError, ValueError, TypeError, AttributeError) as error:
+        raise UnitError(
+            where,
+            "a unit of measurement such as 'GPa', 'g/cm^3', 'eV/atom' or '%'",
+            repr(unit),
+            "Write the unit as pint spells it.",
+        ) from error
+
+
+def convert(value: float, unit: str, wanted: str, where: str) -> float:
+    """The value in `wanted`, given in `unit`; UnitError where the dimensions differ."""
+    if unit == wanted:
+        return value
+    require(unit, where)
+    require(wanted, where)
+    try:
+        return float(_registry().Quantity(value, unit).to(wanted).magnitude)
+    except pint.DimensionalityError as error:
+        raise UnitError(
+            where,
+            f"a value in {wanted!r} or a unit that converts to it",
+            f"a value in {unit!r}",
+            f"State it in {wanted!r}.",
+        ) from error

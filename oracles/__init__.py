@@ -1,0 +1,1 @@
+"""The world: one file per kind of oracle, strangers to one another."""

@@ -1,0 +1,1 @@
+"""Structures evaluated by any ASE calculator: builders, properties, checks, and a process each."""

@@ -1,0 +1,161 @@
+"""What the columns of a results file mean, told by their headers: `name [unit]`.
+
+candidate             the id on the worklist (`id` where there is no `candidate`)
+replicate             tells repeated measurements of one candidate apart
+status, reason        a failure: `failed` or a kind of `loop.records.Kind`; and why (`failure`
+                      where there is no `status`)
+toughness [J]         a target
+toughness error [J]   the standard error of its value
+executed:T [degC]     a parameter as it was really made; `executed:alloy.Cu` for a composition
+T [degC]              a parameter as it was asked, as on the worklist: only compared
+anything else         a note
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from loop.errors import OracleError, UnitError
+from loop.objective import Objective
+from loop.parameters import Categorical, Composition, Parameter
+from loop.space import SearchSpace
+from loop.units import convert
+
+Role: TypeAlias = Literal[
+    "candidate", "replicate", "status", "reason", "value", "error", "executed", "asked", "note"
+]
+ALIASES: Mapping[str, Role] = {"id": "candidate", "failure": "status"}
+HEADER = re.compile(r"(?P<name>[^\[\]]*?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """What one column holds.
+
+    `subject` is the target or the parameter (`alloy.Cu` for a fraction), `unit` what the header
+    states, `wanted` what the campaign counts in, `trouble` why no cell of it can be taken.
+    """
+
+    index: int
+    header: str
+    role: Role
+    subject: str = ""
+    unit: str = ""
+    wanted: str = ""
+    is_number: bool = False
+    trouble: str = ""
+
+
+def fields(parameter: Parameter) -> tuple[str, ...]:
+    """The worklist's columns for a parameter: one, or one per element."""
+    match parameter:
+        case Composition():
+            return parameter.labels
+        case _:
+            return (parameter.name,)
+
+
+def unit_of(parameter: Parameter) -> str:
+    """The unit of a parameter; names and fractions have none."""
+    match parameter:
+        case Composition() | Categorical():
+            return ""
+        case _:
+            return parameter.unit
+
+
+def titled(name: str, unit: str) -> str:
+    """A header: `name [unit]`, or the name alone."""
+    return f"{name} [{unit}]" if unit else name
+
+
+def vocabulary(space: SearchSpace, objective: Objective) -> dict[str, Column]:
+    """What every header name means, by name; OracleError where one would mean two things."""
+    roles: tuple[Role, ...] = ("candidate", "replicate", "status", "reason")
+    known: list[tuple[str, Column]] = [
+        (role, Column(index=-1, header=role, role=role)) for role in roles
+    ]
+    for target in objective.targets:
+        name, unit = target.name, target.unit
+        value = Column(index=-1, header="", role="value", subject=name, wanted=unit, is_number=True)
+        error = Column(index=-1, header="", role="error", subject=name, wanted=unit, is_number=True)
+        known += [(name, value), (f"{name} error", error)]
+    for parameter in space.parameters:
+        for label in fields(parameter):
+            asked = Column(
+                index=-1,
+                header="",
+                role="asked",
+                subject=label,
+                wanted=unit_of(parameter),
+                is_number=not isinstance(parameter, Categorical),
+            )
+            known += [(label, asked), (f"executed:{label}", replace(asked, role="executed"))]
+    names = [name for name, _ in known]
+    for name in names:
+        if names.count(name) > 1:
+            raise OracleError(
+                f"results column {name!r}",
+                "a header that means one thing",
+                "two of that name among targets, parameters and reserved words",
+                "Rename the target or the parameter.",
+            )
+    return dict(known)
+
+
+def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Column, ...] | str:
+    """What every column holds; or why the header cannot be taken."""
+    parts = [_split(text) for text in header]
+    names = {name for name, _ in parts}
+    columns = tuple(
+        _column(index, text, _meaning(name, names, known), unit)
+        for index, (text, (name, unit)) in enumerate(zip(header, parts, strict=True))
+    )
+    taken: dict[tuple[str, str], str] = {}
+    for column in columns:
+        key = (column.role, column.subject) if column.role != "note" else ("note", column.header)
+        if key in taken and column.header:
+            return f"columns {taken[key]!r} and {column.header!r} are the same: keep one of them"
+        taken[key] = column.header
+    return columns
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Name and unit of a header; what has other brackets is all name."""
+    found = HEADER.fullmatch(text)
+    if found is None:
+        return text, ""
+    return re.sub(r"\s*:\s*", ":", found["name"]), found["unit"] or ""
+
+
+def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Column | None:
+    """What a name means: exactly as spelled, else in other case where only one thing fits."""
+    if name in known:
+        return known[name]
+    role = ALIASES.get(name.casefold())
+    if role is not None and role not in {each.casefold() for each in present}:
+        return known[role]
+    fits = [each for each in known if each.casefold() == name.casefold() and each not in present]
+    # A lab's own column `t` is time as likely as the parameter `T`.
+    return known[fits[0]] if len(fits) == 1 and known[fits[0]].role != "asked" else None
+
+
+def _column(index: int, text: str, meaning: Column | None, unit: str) -> Column:
+    if meaning is None:
+        return Column(index=index, header=text, role="note")
+    trouble = _trouble(meaning, unit) if meaning.is_number else ""
+    return replace(meaning, index=index, header=text, unit=unit, trouble=trouble)
+
+
+def _trouble(meaning: Column, unit: str) -> str:
+    """Why the numbers below a header cannot be brought into the campaign's unit."""
+    if not unit and meaning.wanted:
+        return (
+            f"the header states no unit: write '[{meaning.wanted}]', or another that converts to it"
+        )
+    try:
+        convert(1.0, unit, meaning.wanted, f"unit [{unit}]")
+    except UnitError as error:
+        return str(error)
+    return ""

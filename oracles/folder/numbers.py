@@ -1,0 +1,42 @@
+"""Numbers in cells: one decimal mark per file, and only where it cannot be misread."""
+
+import re
+from collections.abc import Iterable
+from math import isfinite
+
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+CHARACTERS = frozenset("+-0123456789.,eE '\u00a0\u202f")  # of numbers, however grouped
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)  # 1,234: a decimal, or a thousand
+
+
+def decimal_mark(cells: Iterable[str], delimiter: str, declared: str | None) -> str:
+    """The decimal mark of these cells, `.` or `,`; ValueError where two readings are possible."""
+    if declared is not None:
+        return declared
+    numbers = [cell for cell in cells if cell and set(cell) <= CHARACTERS]
+    commas = [cell for cell in numbers if "," in cell]
+    points = [cell for cell in numbers if "." in cell]
+    if not commas:
+        return "."
+    if delimiter == "," or points:
+        raise ValueError(
+            f"the decimal mark is not clear: {commas[0]!r} has a comma,"
+            + (f" {points[0]!r} a point" if points else " and so are the columns separated")
+        )
+    if all(GROUPED.fullmatch(cell) for cell in commas):
+        raise ValueError(
+            f"{commas[0]!r} may be a decimal or a thousand:"
+            " write a decimal point, or declare the decimal mark"
+        )
+    return ","
+
+
+def number(cell: str, mark: str) -> float:
+    """The number in a cell; ValueError for anything else, infinities included."""
+    other = "," if mark == "." else "."
+    if not NUMBER.fullmatch(cell) or other in cell:
+        raise ValueError(f"expected a number with the decimal mark {mark!r}, got {cell!r}")
+    value = float(cell.replace(",", "."))
+    if not isfinite(value):
+        raise ValueError(f"expected a finite number, got {cell!r}")
+    return value

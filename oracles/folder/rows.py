@@ -1,0 +1,175 @@
+"""A row of a results file as an answer, or as a rejection that says why it is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from loop.parameters import Categorical, Composition, Continuous, Parameter, Point, Value
+from loop.records import Failed, Kind, Measured, Observation, Rejection, Source
+from loop.space import SearchSpace
+from loop.units import convert
+from oracles.folder.columns import Column, Role, fields
+from oracles.folder.numbers import number
+from oracles.folder.sheet import Cells
+
+FINE = frozenset({"", "ok", "done", "measured"})
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FAILED: Mapping[str, Kind] = {"failed": "infeasible", **{kind: kind for kind in KINDS}}
+SUM_SLACK = 1e-6  # as loop.parameters allows a composition
+
+
+class Unfit(Exception):  # noqa: N818  (it becomes a Rejection before it leaves this module)
+    """A cell that cannot be taken: its column, and why."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        """Keep both."""
+        super().__init__(column, reason)
+        self.column = column
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row: what it answers, and what it says of the point as it was asked."""
+
+    answer: Observation | Rejection
+    asked: tuple[tuple[Column, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads the rows of one file."""
+
+    space: SearchSpace
+    columns: tuple[Column, ...]
+    mark: str
+    source: Source
+
+    def read(self, position: int, cells: Cells) -> Row:
+        """The row at a position below the header."""
+        try:
+            answer = self._answer(cells, replace(self.source, row=position))
+        except Unfit as unfit:
+            rejection = Rejection(row=position, column=unfit.column, reason=unfit.reason)
+            return Row(answer=rejection)
+        return Row(answer=answer, asked=tuple(self._cells(cells, "asked")))
+
+    def _answer(self, cells: Cells, source: Source) -> Observation:
+        self._require_width(cells)
+        candidate = self._text(cells, "candidate")
+        if not candidate:
+            raise Unfit("candidate", "no candidate id")
+        values = self._numbers(cells, "value")
+        kind = self._failure(cells, values)
+        notes = {column.header: cell for column, cell in self._cells(cells, "note")}
+        reason = self._text(cells, "reason")
+        if kind is not None:
+            message = reason or f"the laboratory says: {self._text(cells, 'status')}"
+            log = "\n".join(f"{name}: {text}" for name, text in notes.items())
+            return Failed(candidate=candidate, kind=kind, message=message, source=source, log=log)
+        return Measured(
+            candidate=candidate,
+            values=values,
+            errors=self._errors(cells, values),
+            replicate=self._text(cells, "replicate"),
+            executed=self._executed(cells),
+            notes=notes | ({"reason": reason} if reason else {}),
+            source=source,
+        )
+
+    def _require_width(self, cells: Cells) -> None:
+        """Raise Unfit for cells under no header; a row may end early, as Excel writes it."""
+        width = len(self.columns)
+        if any(cells[width:]):
+            raise Unfit(
+                "", f"{len(cells)} cells below a header of {width}: a decimal comma, perhaps"
+            )
+        for column in self.columns:
+            if not column.header and any(cells[column.index : column.index + 1]):
+                raise Unfit("", f"{cells[column.index]!r} stands in a column without a header")
+
+    def _cells(self, cells: Cells, role: Role) -> list[tuple[Column, str]]:
+        """The filled cells of a role, with their columns."""
+        columns = (column for column in self.columns if column.role == role)
+        pairs = ((column, "".join(cells[column.index : column.index + 1])) for column in columns)
+        return [(column, cell) for column, cell in pairs if cell]
+
+    def _text(self, cells: Cells, role: Role) -> str:
+        return next((cell for _, cell in self._cells(cells, role)), "")
+
+    def _numbers(self, cells: Cells, role: Role) -> dict[str, float]:
+        """The numbers of a role by subject, in the campaign's units."""
+        return {
+            column.subject: self._number(column, cell)
+            for column, cell in self._cells(cells, role)
+            if column.is_number
+        }
+
+    def _number(self, column: Column, cell: str) -> float:
+        if column.trouble:
+            raise Unfit(column.header, column.trouble)
+        try:
+            value = number(cell, self.mark)
+        except ValueError as error:
+            raise Unfit(column.header, str(error)) from error
+        if column.role != "error":
+            return convert(value, column.unit, column.wanted, column.header)
+        if value < 0:
+            raise Unfit(column.header, f"expected a standard error, got {cell}")
+        # An error is a difference: 1 degC of it is 1 K, not 274.15 K.
+        zero, one = (convert(x, column.unit, column.wanted, column.header) for x in (0.0, 1.0))
+        return value * (one - zero)
+
+    def _failure(self, cells: Cells, values: Mapping[str, float]) -> Kind | None:
+        """The kind of failure that the row reports, if any."""
+        status = self._text(cells, "status")
+        said = status.casefold().replace(" ", "_")
+        if said not in FINE and said not in FAILED:
+            raise Unfit("status", f"expected ok, {', '.join(FAILED)}, got {status!r}")
+        if said in FAILED and values:
+            raise Unfit("status", f"{status!r} beside a value: empty one of the two")
+        if said in FINE and not values:
+            raise Unfit("", "no value and no status")
+        return FAILED.get(said)
+
+    def _errors(self, cells: Cells, values: Mapping[str, float]) -> dict[str, float]:
+        errors = self._numbers(cells, "error")
+        for target in errors:
+            if target not in values:
+                raise Unfit(f"{target} error", f"an error, but no value of {target}")
+        return errors
+
+    def _executed(self, cells: Cells) -> Point | None:
+        """What the row says of the point as it was made: the parameters it names, no others."""
+        found: dict[str, float | str] = {
+            column.subject: self._number(column, cell) if column.is_number else cell
+            for column, cell in self._cells(cells, "executed")
+        }
+        point: dict[str, Value] = {}
+        for parameter in self.space.parameters:
+            parts = {label: found[label] for label in fields(parameter) if label in found}
+            if parts:
+                point[parameter.name] = _made(parameter, parts)
+        return point or None
+
+
+def _made(parameter: Parameter, parts: Mapping[str, float | str]) -> Value:
+    """A parameter's value as executed: it may lie outside the bounds, but it must be encodable."""
+    where = f"executed:{parameter.name}"
+    match parameter:
+        case Composition(name=name):
+            whole = {label.removeprefix(f"{name}."): float(part) for label, part in parts.items()}
+            if min(whole.values()) < 0 or abs(sum(whole.values()) - 1) > SUM_SLACK:
+                raise Unfit(
+                    where, f"expected fractions that sum to 1, got {sum(whole.values()):.9g}"
+                )
+            return whole
+        case Categorical(values=values):
+            value = parts[parameter.name]
+            if value not in values:
+                raise Unfit(where, f"expected one of {', '.join(values)}, got {value!r}")
+            return value
+        case Continuous(log=True) if float(parts[parameter.name]) <= 0:
+            raise Unfit(where, f"expected a number above 0, got {parts[parameter.name]}")
+        case _:
+            return parts[parameter.name]

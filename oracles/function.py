@@ -1,0 +1,283 @@
+"""A Python function as an oracle: the shortest way to plug in a program of one's own.
+
+    def measure(T, alloy):                    # parameters by name; a composition is a mapping
+        if alloy.get("Pb", 0) > 0.5:
+            raise Refusal("infeasible", "it melts in the furnace")
+        return {"strength": 412.0}            # or 412.0, where there is one target
+
+A number, or a mapping from target to number, is an answer in the units of the campaign; what else
+the mapping holds is kept as notes. `Refusal` is the function's honest no. Any other exception is a
+crash, with its traceback.
+
+Without `wall_s` the function is called in this process, and nothing stops it. With `wall_s` every
+call has a process of its own, which is killed at the limit: what the function keeps in memory is
+then lost between calls.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, invalidate_caches
+from inspect import signature
+from math import isfinite
+from numbers import Real
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import RLock
+from typing import Any, TypeAlias, get_args
+
+from loop.errors import OracleError
+from loop.objective import Objective
+from loop.protocols import Declaration
+from loop.records import Candidate, Failed, Json, Kind, Measured, Observation, Source
+from loop.space import SearchSpace
+
+Said: TypeAlias = dict[str, Json]  # {"result": ...}, or {"kind": ..., "message": ..., "log": ...}
+
+NAME = "function"
+LOG_TAIL = 4000  # characters: a screenful of traceback
+START_S = 60.0  # for Python and the function's imports, which may come from a cold network disk
+CHILD = "import sys; sys.path[:] = sys.argv[2:]; from oracles.function import serve; serve()"
+_IMPORTING = RLock()  # sys.path and sys.modules are the whole process's: one import at a time
+
+
+class Refusal(Exception):  # noqa: N818  (it is an answer, not an error)
+    """Raised by a function that has no value to give: a kind from `loop.records.Kind`, and why."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        """Keep both; ValueError for a kind that is not on the list."""
+        if kind not in get_args(Kind):
+            raise ValueError(f"Refusal: expected one of {', '.join(get_args(Kind))}, got {kind!r}")
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """Calls a function once per candidate.
+
+    `function` is `package.module:name`, or `file.py:name` in `folder`, the campaign folder, whose
+    modules can be imported while the function's module is. `wall_s` limits one call, in seconds.
+    """
+
+    function: str
+    space: SearchSpace
+    objective: Objective
+    folder: Path | None = None
+    wall_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise OracleError where there is no such function, or it cannot take the parameters."""
+        if self.wall_s is not None and not (isfinite(self.wall_s) and self.wall_s > 0):
+            raise OracleError("oracle.wall_s", "a number of seconds above 0", f"{self.wall_s:g}")
+        names = [parameter.name for parameter in self.space.parameters]
+        function = load(self.function, self.folder)
+        try:
+            signature(function).bind(**dict.fromkeys(names))
+        except TypeError as error:
+            raise OracleError(
+                f"oracle.function {self.function!r}",
+                f"a function that takes {', '.join(names)} by name",
+                str(error),
+                "Name its arguments after the parameters, or let it take **point.",
+            ) from error
+        except ValueError:
+            return  # some builtins have no signature: the first call will tell
+
+    @property
+    def declaration(self) -> Declaration:
+        """It measures what the objective names; a function may be called again."""
+        return Declaration(name=NAME, measures=self.objective.units, wall_s=self.wall_s)
+
+    def submit(self, candidates: Sequence[Candidate]) -> None:
+        """Do nothing: the function is called when its answer is collected."""
+
+    def collect(self, pending: Sequence[Candidate]) -> tuple[Observation, ...]:
+        """Call the function for each candidate, one after the other."""
+        return tuple(self._answer(candidate) for candidate in pending)
+
+    def _answer(self, candidate: Candidate) -> Observation:
+        request = {
+            "function": self.function,
+            "folder": None if self.folder is None else str(self.folder),
+            "point": {
+                name: dict(value) if isinstance(value, Mapping) else value
+                for name, value in candidate.point.items()
+            },
+        }
+        began = time.perf_counter()
+        said = ask(request) if self.wall_s is None else _ask_apart(request, self.wall_s)
+        source = Source(oracle=NAME, seconds=time.perf_counter() - began)
+        if "kind" in said:
+            return Failed(candidate=candidate.id, source=source, **said)
+        result = said["result"]
+        if not isinstance(result, Mapping):
+            result = dict(zip(self.objective.names, [result], strict=False))
+        values = {name: result.get(name) for name in self.objective.names}
+        wrong = [
+            f"{name} = {value}"
+            for name, value in values.items()
+            if not (isinstance(value, float) and isfinite(value))
+        ]
+        if wrong:
+            message = f"expected a finite number for every target, got {', '.join(wrong)}"
+            return Failed(
+                candidate=candidate.id, kind="invalid_output", message=message, source=source
+            )
+        return Measured(
+            candidate=candidate.id,
+            values=values,
+            notes={name: str(extra) for name, extra in result.items() if name not in values},
+            source=source,
+        )
+
+
+@cache
+def load(function: str, folder: Path | None) -> Callable[..., Any]:
+    """The function by its import path; OracleError where there is none."""
+    module, _, name = function.partition(":")
+    where = f"oracle.function {function!r}"
+    if not module or not name:
+        raise OracleError(where, "'package.module:name' or 'file.py:name'", repr(function))
+    if module.endswith(".py") and not (folder and (folder / module).is_file()):
+        raise OracleError(where, f"a file {module} in the campaign folder", "no such file")
+    try:
+        with _importing_from(folder):
+            imported = import_module(module.removesuffix(".py"))
+    # A module of the user may raise anything while it is imported.
+    except (Exception, SystemExit) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise OracleError(where, f"a module {module!r} that can be imported", got) from error
+    own = folder and folder / f"{module.removesuffix('.py')}.py"
+    if own and own.is_file() and not own.samefile(imported.__file__ or "."):
+        got = f"another module of that name, {imported.__file__}"
+        raise OracleError(where, f"the module {own}", got, "Give the file another name.")
+    found = getattr(imported, name, None)
+    if not callable(found):
+        raise OracleError(where, f"a function {name!r} in {imported.__file__}", repr(found))
+    return found  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _importing_from(folder: Path | None) -> Iterator[None]:
+    """Let modules in the folder be imported, and forget their names afterwards.
+
+    Two campaigns in one process may both have a `lab.py`.
+    """
+    if folder is None:
+        yield
+        return
+    with _IMPORTING:
+        before = set(sys.modules)
+        sys.path.append(str(folder))
+        invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path.remove(str(folder))
+            for name in set(sys.modules) - before:
+                file = getattr(sys.modules[name], "__file__", None)
+                if file and Path(file).is_relative_to(folder):
+                    del sys.modules[name]
+
+
+def ask(request: Mapping[str, Json]) -> Said:
+    """What the function says to a point, in plain values."""
+    folder = request["folder"]
+    function = load(request["function"], folder and Path(folder))
+    try:
+        return _plain(function(**request["point"]))
+    except Refusal as refusal:
+        return {"kind": refusal.kind, "message": refusal.message}
+    # The border to the user's code, which may raise anything: the campaign goes on.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        log = traceback.format_exc()[-LOG_TAIL:]
+        return {"kind": "crashed", "message": f"{type(error).__name__}: {error}", "log": log}
+
+
+def _plain(result: object) -> Said:
+    match result:
+        case bool():
+            pass
+        case Real():
+            return {"result": float(result)}
+        case Mapping():
+            return {"result": {str(name): _number(value) for name, value in result.items()}}
+    message = f"expected a number, or a mapping from target to number, got {result!r:.200}"
+    return {"kind": "invalid_output", "message": message}
+
+
+def _number(value: object) -> float | str:
+    """A number as a float, anything else as text."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else str(value)
+
+
+def _ask_apart(request: Mapping[str, Json], wall_s: float) -> Said:
+    """The same, in a process of its own that lives for at most wall_s seconds once it has begun."""
+    with TemporaryDirectory(prefix="athanor-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        (folder / "request").write_text(json.dumps({**request, "wall_s": wall_s}))
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", CHILD, scratch, *sys.path],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                process.wait(timeout=START_S + wall_s)
+                expired = False
+            except subprocess.TimeoutExpired:
+                expired = True
+            finally:
+                _stop(process)
+        answer = folder / "answer"
+        if answer.is_file():
+            said: Said = json.loads(answer.read_text())
+            return said
+        tail = _tail(folder / "log")
+        if expired or _tail(folder / "hang"):
+            message = f"no answer within {wall_s:g} s"
+            return {"kind": "timeout", "message": message, "log": _tail(folder / "hang") or tail}
+        message = f"the process ended with status {process.returncode}, without an answer"
+        return {"kind": "crashed", "message": message, "log": tail}
+
+
+def serve() -> None:
+    """Answer the request in the folder given as first argument: what the process apart runs."""
+    folder = Path(sys.argv[1])
+    request = json.loads((folder / "request").read_text())
+    load(request["function"], request["folder"] and Path(request["folder"]))
+    with (folder / "hang").open("w") as hang:
+        # A thread of the interpreter's own: it ends the process even where C code holds the lock.
+        faulthandler.dump_traceback_later(request["wall_s"], exit=True, file=hang)
+        said = ask(request)
+        faulthandler.cancel_dump_traceback_later()
+    part = folder / "part"
+    part.write_text(json.dumps(said))
+    part.replace(folder / "answer")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process and whatever it has started."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _tail(path: Path) -> str:
+    return path.read_text(errors="replace")[-LOG_TAIL:] if path.is_file() else ""
