@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from prefect import flow
-from prefect.futures import PrefectConcurrentFuture
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.artifacts import Artifacts
@@ -67,12 +67,12 @@ async def turn(folder: str) -> str:
 def _submit(folder: str, candidate: Candidate) -> Future[Answers]:
     """An evaluation as a Prefect task; its end without answers, for the task has recorded them."""
     answers: Future[Answers] = Future()
-    submitted = evaluate.submit(folder, candidate.id, written(candidate.point))
-    submitted.wrapped_future.add_done_callback(lambda _: _settle(answers, submitted))
+    named = evaluate.with_options(task_run_name=f"{candidate.id} {written(candidate.point)}"[:200])
+    named.submit(folder, candidate.id).add_done_callback(partial(_settle, answers))
     return answers
 
 
-def _settle(answers: Future[Answers], submitted: PrefectConcurrentFuture[None]) -> None:
+def _settle(answers: Future[Answers], submitted: PrefectFuture[None]) -> None:
     try:
         submitted.result()
     except BaseException as error:  # noqa: BLE001  (it is raised again where the flow waits)

@@ -26,7 +26,7 @@ Template: TypeAlias = Literal["alloy", "lab", "table"]
 
 
 def read(folder: Path) -> dict[str, Json]:
-    """The tables of the folder's campaign.toml, as they are written; SettingsError if unreadable."""
+    """The tables of the folder's campaign.toml, as written; SettingsError if unreadable."""
     path = folder / FILE
     remedy = f"Make one with `athanor init {folder}`, or name another folder."
     if not folder.is_dir():
@@ -85,7 +85,7 @@ def remembered(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]] | None:
 
 
 def create(folder: Path, template: Template, schema: str) -> None:
-    """A campaign folder from a template; SettingsError where one is there or it cannot be written."""
+    """A campaign folder from a template; SettingsError where one is there or none can be."""
     if (folder / FILE).exists():
         remedy = "Choose another folder; a campaign is never overwritten."
         raise SettingsError(str(folder), f"a folder without a {FILE}", "one that has it", remedy)

@@ -23,6 +23,7 @@ from loop.records import Problem
 from loop.units import convert
 from oracles.atoms.failures import Refusal
 from oracles.atoms.oracle import AtomsOracle
+from oracles.atoms.properties import UNITS
 from oracles.atoms.structures import Builder, BulkElement, RandomAlloy, atomic_volume
 from oracles.folder.oracle import Folder
 from oracles.function import Function
@@ -73,7 +74,10 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
 
 def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
     units = problem.objective.units
-    properties = table.properties or {name: name for name in units}
+    properties = table.properties or {name: name for name in units if name in UNITS}
+    for target, own in properties.items():
+        if target in units and own in UNITS:
+            convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
     return AtomsOracle(
         folder=folder,
         structure=_structure(table.structure, problem),

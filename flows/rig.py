@@ -33,7 +33,7 @@ class Setup:
 
 
 def load(folder: Path) -> Setup:
-    """The folder's campaign, ready to take a turn; LoopError, with the file's name, if it cannot be."""
+    """The folder's campaign, ready to take a turn; LoopError where it cannot be."""
     raw = read(folder)
     file = str(folder / FILE)
     settings = parse(raw, file)

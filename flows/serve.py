@@ -5,24 +5,21 @@ started here listens on loopback, keeps its database in PREFECT_HOME (`~/.prefec
 itself when nobody uses it any more (`flows.server`).
 """
 
-import json
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-from flows.server import locked
-from flows.worker import lives_here, name
+from flows.desk import Desk, desk
 from loop.errors import LoopError
 
 START_S = 120.0  # 7 to 12 s measured, 23 s on a busy machine
@@ -40,6 +37,10 @@ SETTINGS = {
     # How long a finished task may stay unrecorded: what is shown, and what a kill -9 can lose.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
 }
+
+
+# The terminal belongs to the progress bar: Prefect's own lines go to its server.
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +66,28 @@ def server() -> Iterator[Address]:
     if configured and _answers_configured():
         yield Address(api=configured, ours=False)
         return
-    desk = PREFECT_HOME.value() / "athanor" / socket.gethostname()
-    (desk / "users").mkdir(parents=True, exist_ok=True)
-    user = desk / "users" / name().replace("/", "-")
+    ours = desk(PREFECT_HOME.value())
     try:
-        with locked(desk):
-            user.write_text(name())
-            api = _running(desk) or _start(desk)
+        with ours.locked():
+            ours.sign_in()
+            running = ours.server()
+            api = running[0] if running else _start(ours)
         yield Address(api=api, ours=True)
     finally:
-        user.unlink(missing_ok=True)
+        ours.sign_out()
 
 
 def wait(address: Address) -> None:
     """Return when the server answers; LoopError, with the tail of its log, where it does not."""
-    desk = PREFECT_HOME.value() / "athanor" / socket.gethostname()
+    ours = desk(PREFECT_HOME.value())
     end = monotonic() + START_S
     while address.ours and not _answers(address.api):
-        if _running(desk) != address.api or monotonic() > end:
-            log = (desk / "server.log").read_text(errors="replace")[-TAIL:].strip()
+        if ours.server() is None or monotonic() > end:
+            said = ours.log.read_text(errors="replace")[-TAIL:].strip() or "nothing"
             raise LoopError(
-                f"Prefect's server ({desk / 'server.log'})",
+                f"Prefect's server ({ours.log})",
                 f"an answer from {address.api} within {START_S:g} s",
-                f"none. It said: {log or 'nothing'}",
+                f"none. It said: {said}",
                 "Use --no-prefect, or start a server yourself and set PREFECT_API_URL.",
             )
         sleep(0.1)
@@ -110,12 +110,8 @@ def connected(address: Address) -> Iterator[None]:
         refresh_global_settings_context()
 
 
-# The terminal belongs to the progress bar; Prefect's own lines go to its server, and are shown there.
-QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
-
-
 def _answers_configured() -> bool:
-    with temporary_settings(restore_defaults=set()), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         return client.api_healthcheck() is None
 
 
@@ -128,16 +124,7 @@ def _answers(api: str) -> bool:
         return False
 
 
-def _running(desk: Path) -> str | None:
-    """The address of the desk's server, if its process lives."""
-    try:
-        noted = json.loads((desk / "server.json").read_text())
-        return str(noted["api"]) if lives_here(noted["worker"]) else None
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _start(desk: Path) -> str:
+def _start(desk: Desk) -> str:
     """The address of a server that has just been started; the caller is alone at the desk."""
     port = _free_port()
     api = f"http://127.0.0.1:{port}/api"
@@ -145,16 +132,16 @@ def _start(desk: Path) -> str:
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     process = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-m", "flows.server", str(desk), str(port)],
+        [sys.executable, "-m", "flows.server", str(PREFECT_HOME.value()), str(port)],
         os.environ | SETTINGS | own,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(desk / "server.log"), write, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(desk.log), write, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,  # Ctrl-C is for the campaign: the server still has to write it down
     )
-    (desk / "server.json").write_text(json.dumps({"api": api, "worker": name(process)}))
+    desk.announce(api, process)
     return api
 
 

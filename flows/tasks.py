@@ -5,7 +5,6 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.runtime import task_run
 
 from flows.rig import loaded
 from flows.views import quantity
@@ -14,15 +13,9 @@ from loop.records import Failed, Measured
 from loop.run import decide, replay
 
 
-def _name() -> str:
-    """`0007-k3f Ni0.5Pt0.5`, so that the UI says what is being evaluated."""
-    given = task_run.get_parameters()
-    return f"{given['candidate']} {given['point']}"[:200]
-
-
-@task(name="evaluate", task_run_name=_name, cache_policy=NO_CACHE, persist_result=False)
-def evaluate(folder: str, candidate: str, point: str) -> None:
-    """Answer one candidate, and write the answer down; `point` is for people.
+@task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)
+def evaluate(folder: str, candidate: str) -> None:
+    """Answer one candidate.
 
     The answer goes into the ledger from here: nothing but this task's end crosses Prefect.
     """

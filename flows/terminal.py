@@ -1,6 +1,6 @@
-"""The terminal during a run: a bar toward the budget, and the best so far as it improves.
+"""The terminal during a run: a bar toward the budget, and every improvement as it comes.
 
-Another view of the ledger: it reads what the campaign writes and knows nothing of what runs it.
+Another view of the ledger: it reads what the campaign writes, and knows nothing of what runs it.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loop.campaign import Campaign
+from flows.views import quantity, written
+from loop.campaign import Campaign, Result
 
 LOOK_S = 0.4
 
@@ -25,7 +26,7 @@ def in_background(work: Callable[[], T]) -> Future[T]:
     def run() -> None:
         try:
             done.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (it is raised again where the result is asked for)
+        except BaseException as error:  # noqa: BLE001  (raised again where the result is asked for)
             done.set_exception(error)
 
     Thread(target=run, daemon=True).start()
@@ -34,16 +35,32 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
 def follow(console: Console, look: Callable[[], Campaign], budget: int, done: Future[T]) -> T:
     """Show the campaign until the work is done, and hand over its result."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+    best: Result | None = None
+    with Progress(
+        TextColumn("evaluations"),
+        BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        bar = progress.add_task("evaluations", total=budget, best="")
-        while wait((done,), timeout=LOOK_S).not_done:
-            _show(progress, bar, look())
-        _show(progress, bar, look())
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("", total=budget)
+        ended = False
+        while not ended:
+            ended = bool(wait((done,), timeout=LOOK_S).done)
+            campaign = look()
+            if campaign.best is not None and campaign.best != best:
+                best = campaign.best
+                console.print(f"  {campaign.answered:>4}  {praise(campaign, best)}")
+            flying = f"{len(campaign.running)} in flight" if campaign.running else ""
+            progress.update(bar, completed=campaign.answered, description=flying)
     return done.result()
+
+
+def praise(campaign: Campaign, best: Result) -> str:
+    """A result in one line, the leading target first."""
+    lead = campaign.problem.objective.lead.name
+    names = [lead, *(name for name in best.values if name != lead)]
+    values = ", ".join(quantity(campaign, name, best.values[name]) for name in names)
+    return f"{values}  at  {written(best.point)}  ({best.candidate.id})"

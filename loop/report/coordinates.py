@@ -26,24 +26,27 @@ class Coordinate:
 def coordinates(parameter: Parameter, rows: Sequence[Row]) -> list[Coordinate]:
     """The axes of a parameter; those of a composition with the most used component first."""
     name = parameter.name
+    made = [row.point[name] for row in rows]
     match parameter:
         case Categorical():
-            axis = Axis(label=name, low=0.0, high=1.0, names=parameter.values)
+            names = tuple(dict.fromkeys([*parameter.values, *map(str, made)]))
+            axis = Axis(label=name, low=0.0, high=1.0, names=names)
             return [Coordinate(axis=axis, of=lambda point: str(point[name]))]
         case Continuous() | Discrete():
             log = isinstance(parameter, Continuous) and parameter.log
-            made = [number for row in rows if isinstance(number := row.point[name], float | int)]
-            low, high = min([parameter.low, *made]), max([parameter.high, *made])
-            axis = Axis(label=label(name, parameter.unit), low=low, high=high, log=log)
+            known = [x for x in map(_number, made) if x > 0 or not log]
+            axis = Axis(
+                label=label(name, parameter.unit),
+                low=min([parameter.low, *known]),
+                high=max([parameter.high, *known]),
+                log=log,
+            )
             return [Coordinate(axis=axis, of=lambda point: _number(point[name]))]
         case Composition():
-            use = {
-                e: fmean(fraction_of(row.point[name], e) for row in rows)
-                for e in parameter.elements
-            }
+            use = {e: fmean(fraction_of(value, e) for value in made) for e in parameter.elements}
             most = sorted(parameter.elements, key=lambda e: -use[e])
             kept = parameter.elements[:1] if len(most) == 2 else most
-            return [_component(parameter, element) for element in kept]
+            return [_component(parameter, element, made) for element in kept]
 
 
 def marked(
@@ -71,8 +74,10 @@ def fraction_of(value: Value, element: str) -> float:
     return float(value.get(element, 0.0)) if isinstance(value, Mapping) else 0.0
 
 
-def _component(parameter: Composition, element: str) -> Coordinate:
+def _component(parameter: Composition, element: str, made: Sequence[Value]) -> Coordinate:
     low, high = parameter.limits[parameter.elements.index(element)]
+    known = [fraction_of(value, element) for value in made]
+    low, high = min([low, *known]), max([high, *known])
     axis = Axis(label=element, low=low, high=high if high > low else low + 1.0)
     return Coordinate(axis=axis, of=lambda point: fraction_of(point[parameter.name], element))
 

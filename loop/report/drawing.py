@@ -32,7 +32,7 @@ class Axis:
         if isinstance(value, str):
             return (self.names.index(value) + 0.5) / len(self.names)
         if self.log:
-            return log10(value / self.low) / log10(self.high / self.low)
+            return log10(max(value, self.low) / self.low) / log10(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
@@ -126,7 +126,7 @@ class Sheet:
     @property
     def crowded(self) -> bool:
         """Whether there are so many candidates that they have to be drawn finer."""
-        return len({shape.row for shape in (*self.lines, *self.marks)}) > CROWD
+        return len({line.row for line in self.lines} | {mark.row for mark in self.marks}) > CROWD
 
     @property
     def css(self) -> str:

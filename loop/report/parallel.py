@@ -10,36 +10,27 @@ from loop.report.quantities import label
 from loop.report.rows import Row
 
 MOST_AXES = 10  # more do not fit side by side
+SHEET = {"width": 1120, "height": 400, "bottom": 18, "left": 70, "right": 90}
 
 
 def parallel(axes: Sequence[Coordinate], lead: Target, rows: Sequence[Row]) -> Sheet:
     """One line per candidate across all parameters, ending at the leading target."""
     kept = list(axes[:MOST_AXES])
     values = values_of(rows, lead)
-    ends = Coordinate(axis=spanning(label(lead.name, lead.unit), values), of=lambda _: 0.0)
-    scales = [*(each.axis for each in kept), ends.axis]
-    frame = Frame(
-        x=Axis(label="", low=0, high=1),
-        y=ends.axis,
-        width=1120,
-        height=400,
-        bottom=18,
-        left=70,
-        right=90,
-    )
+    end = spanning(label(lead.name, lead.unit), values)
+    scales = [*(each.axis for each in kept), *([end] if values else [])]
+    frame = Frame(x=Axis(label="", low=0, high=1), y=end, **SHEET)
     across = [frame.across(i / (len(scales) - 1)) for i in range(len(scales))]
     lines, texts = _fence(frame, across, scales)
-    drawn = sorted(rows, key=lambda row: _rank(row, lead))
     marks = []
-    for row in drawn:
-        places = [each.axis.place(each.of(row.point)) for each in kept]
+    for row in sorted(rows, key=lambda row: _rank(row, lead)):
         value = row.value(lead.name)
-        places += [] if value is None else [ends.axis.place(value)]
+        places = [each.axis.place(each.of(row.point)) for each in kept]
+        places += [] if value is None else [end.place(value)]
         corners = list(zip(across, map(frame.up, places), strict=False))
-        d = "M" + "L".join(f"{x} {y}" for x, y in corners)
-        lines.append(
-            Line(d=d, css=f"thread {_tone(row, lead, values)}", row=row.number, tip=tip(row, lead))
-        )
+        path = "M" + "L".join(f"{x} {y}" for x, y in corners)
+        tone = f"thread {_tone(row, lead, values)}"
+        lines.append(Line(d=path, css=tone, row=row.number, tip=tip(row, lead)))
         if value is None and not row.waits:
             marks.append(failure(row, corners[-1]))
     hidden = len(axes) - len(kept)
@@ -62,15 +53,13 @@ def _fence(
     """The upright axes of parallel coordinates."""
     lines, texts = [], []
     for x, scale in zip(across, scales, strict=True):
-        last = x == across[-1]
+        side, css = (1, "start") if x == across[-1] else (-1, "end")
         lines.append(Line(d=f"M{x} {frame.up(0)}V{frame.up(1)}", css="axis"))
         texts.append(Text(x=x, y=frame.top - 14, text=scale.label, css="mid name"))
         for place, said in scale.ticks(5):
             y = frame.up(place)
-            lines.append(Line(d=f"M{x} {y}h{5 if last else -5}", css="axis"))
-            texts.append(
-                Text(x=x + (9 if last else -9), y=y + 4, text=said, css="start" if last else "end")
-            )
+            lines.append(Line(d=f"M{x} {y}h{5 * side}", css="axis"))
+            texts.append(Text(x=x + 9 * side, y=y + 4, text=said, css=css))
     return lines, texts
 
 

@@ -31,7 +31,8 @@ def spaces(campaign: Campaign, rows: Sequence[Row]) -> list[Sheet]:
     axes = [axis for parameter in parameters for axis in coordinates(parameter, shown)]
     match len(axes):
         case 1:
-            return [*sheets, _line(axes[0], lead, shown)]
+            known = values_of(shown, lead)
+            return [*sheets, *([_line(axes[0], lead, shown)] if known else [])]
         case 2:
             return [*sheets, _map(axes[0], axes[1], lead, shown)]
         case _:

@@ -50,7 +50,8 @@ def _id(row: Row) -> Cell:
 
 def _state(row: Row) -> Cell:
     said = () if row.state == "outside" else (row.state,)
-    return Cell(text=": ".join(filter(None, (*said, row.remark))))
+    kind = "" if row.failed is None else row.failed.kind.replace("_", " ")
+    return Cell(text=": ".join(filter(None, (*said, kind, row.remark))))
 
 
 def _why(row: Row) -> Cell:

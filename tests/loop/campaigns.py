@@ -15,6 +15,7 @@ from loop.records import (
     Ingested,
     Kind,
     Measured,
+    Observation,
     Observed,
     Opened,
     Prediction,
@@ -189,3 +190,8 @@ def _row(asked: Problem, of: Candidate, sha256: str, row: int, more: float = 0.0
     source = Source(oracle="folder", file="march.csv", sha256=sha256, row=row)
     values = dict.fromkeys(asked.objective.names, 4.0 + row / 8 + more)
     return Measured(candidate=of.id, values=values, source=source)
+
+
+def observed(observation: Observation) -> Observed:
+    """The event of an answer."""
+    return Observed(observation=observation)

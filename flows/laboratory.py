@@ -1,0 +1,48 @@
+"""A campaign with a laboratory in the foreground: a short turn whenever something has happened.
+
+Something has happened when a file in results/ or campaign.toml has changed, or when the ledger has
+grown by another hand. Files are watched, and looked at once in a while all the same: the events of
+a network drive do not always arrive.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from watchfiles import watch
+
+from flows.folder import FILE
+from flows.rig import Setup
+from loop.campaign import Campaign
+from loop.run import replay
+
+LOOK_S = 30
+
+Seen: TypeAlias = frozenset[tuple[str, int, int]]
+
+
+def campaign(setup: Setup, take: Callable[[], Campaign]) -> Iterator[Campaign]:
+    """The campaign after each turn that `take` took, until it is closed."""
+    results = setup.folder / "results"
+    results.mkdir(exist_ok=True)
+    seen: tuple[Seen, int] | None = None
+    while True:
+        files = _seen(setup.folder)
+        if (files, replay(setup.rig).seq) != seen:
+            after = take()
+            seen = (files, after.seq)
+            yield after
+            if after.closed is not None:
+                return
+            continue  # what arrived during the turn is looked at before we wait
+        for _ in watch(
+            results, setup.folder / FILE, rust_timeout=LOOK_S * 1000, yield_on_timeout=True
+        ):
+            break
+
+
+def _seen(folder: Path) -> Seen:
+    """Name, size and time of last change (also of permissions) of everything that is read."""
+    files = [folder / FILE, *(folder / "results").iterdir()]
+    stats = ((path.name, path.stat()) for path in files if path.is_file())
+    return frozenset((name, stat.st_size, stat.st_ctime_ns) for name, stat in stats)

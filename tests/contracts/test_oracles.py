@@ -1,0 +1,173 @@
+"""Our four kinds of oracle keep the contract."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from loop.objective import Objective, Target
+from loop.parameters import Composition, Continuous
+from loop.records import Candidate, Why
+from loop.space import SearchSpace
+from oracles.atoms.oracle import AtomsOracle
+from oracles.atoms.structures import RandomAlloy
+from oracles.folder.oracle import Folder
+from oracles.function import Function
+from oracles.table import Table
+from tests.contracts.oracle_contract import OracleContract, World
+
+SPACE = SearchSpace(
+    parameters=(
+        Continuous(name="T", low=300.0, high=900.0, unit="K"),
+        Composition(name="alloy", elements=("Cu", "Au")),
+    )
+)
+OBJECTIVE = Objective(
+    targets=(Target(name="toughness", unit="J"), Target(name="cost", goal="observe"))
+)
+TARGETS = frozenset(OBJECTIVE.names)
+TROUBLES = {
+    "refuses": "raise Refusal('infeasible', 'it melts')",
+    "raises": "raise RuntimeError('the furnace is cold')",
+    "hangs": "time.sleep(600)",
+    "nan": "return {'toughness': float('nan'), 'cost': 1}",
+    "": "pass",
+}
+SOURCE = """
+import time
+from oracles.function import Refusal
+
+def measure(T, alloy):
+    if T == 400:
+        {trouble}
+    return {{"toughness": T / 100 + alloy.get("Cu", 0), "cost": 3, "comment": "made by a robot"}}
+"""
+
+
+def candidates(*points) -> tuple[Candidate, ...]:
+    """Candidates at these points."""
+    return tuple(
+        Candidate(id=f"{number:04d}-abc", point=point, why=Why(origin="manual"))
+        for number, point in enumerate(points, 1)
+    )
+
+
+THREE = candidates(
+    {"T": 400.0, "alloy": {"Cu": 1.0}},
+    {"T": 500.0, "alloy": {"Cu": 0.25, "Au": 0.75}},
+    {"T": 600.0, "alloy": {"Au": 1.0}},
+)
+
+
+class TestFunction(OracleContract):
+    """A function in the campaign folder, called in this process or in one of its own."""
+
+    def world(self, folder, trouble=""):
+        """A module beside the campaign file."""
+        (folder / "my_lab.py").write_text(SOURCE.format(trouble=TROUBLES[trouble]))
+        oracle = Function(
+            function="my_lab.py:measure",
+            space=SPACE,
+            objective=OBJECTIVE,
+            folder=folder,
+            wall_s=1.0 if trouble == "hangs" else None,
+        )
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS)
+
+
+class TestFunctionApart(TestFunction):
+    """The same, with every call in a process of its own."""
+
+    def world(self, folder, trouble=""):
+        """A module beside the campaign file."""
+        (folder / "my_lab.py").write_text(SOURCE.format(trouble=TROUBLES[trouble]))
+        oracle = Function(
+            function="my_lab:measure", space=SPACE, objective=OBJECTIVE, folder=folder, wall_s=2.0
+        )
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS)
+
+
+class TestTable(OracleContract):
+    """Past data, with replicates."""
+
+    def world(self, folder, trouble=""):
+        """A table; the first candidate is not in it where it refuses."""
+        if trouble not in {"", "refuses"}:
+            return None
+        path = folder / "past.csv"
+        path.write_text(
+            "T [degC],alloy.Cu,alloy.Au,toughness [mJ],cost\n"
+            "226.85,0.25,0.75,5250,3\n226.85,0.25,0.75,5260,3\n326.85,0,1,6000,3\n"
+            + ("" if trouble else "126.85,1,0,5000,3\n")
+        )
+        oracle = Table(path=path, space=SPACE, objective=OBJECTIVE)
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laboratory:
+    """Takes the rows it is to answer from the worklist, and drops one file per visit."""
+
+    folder: Path
+    trouble: str = ""
+
+    def answer(self, asked: Sequence[Candidate]) -> None:
+        """Fill in the worklist's rows of these candidates; one file each for the troubled."""
+        with (self.folder / "worklist" / "worklist.csv").open(newline="") as worklist:
+            header, *rows = csv.reader(worklist)
+        results = self.folder / "results"
+        results.mkdir(exist_ok=True)
+        ids = {candidate.id for candidate in asked}
+        for row in rows:
+            if row[0] in ids:
+                cells, status = self._measure(row)
+                with (results / f"{row[0]}.csv").open("w", newline="") as file:
+                    csv.writer(file).writerows([[*header, "status"], [*cells, status]])
+
+    def _measure(self, row: list[str]) -> tuple[list[str], str]:
+        if self.trouble == "refuses" and row[0] == THREE[0].id:
+            return row, "failed"
+        value = "NaN" if self.trouble == "nan" and row[0] == THREE[0].id else row[1]
+        return [*row[:-2], value, "3"], ""
+
+
+class TestFolder(OracleContract):
+    """A laboratory that fills in the worklist."""
+
+    def world(self, folder, trouble=""):
+        """A campaign folder; where it raises, a file of the first candidate is no text."""
+        if trouble == "hangs":
+            return None
+        laboratory = Laboratory(folder=folder, trouble=trouble)
+
+        def answer(asked):
+            laboratory.answer(asked)
+            if trouble == "raises":
+                (folder / "results" / f"{THREE[0].id}.csv").write_bytes(b"\x00\xff\xd8")
+
+        oracle = Folder(folder=folder, space=SPACE, objective=OBJECTIVE)
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS, answer=answer)
+
+
+class TestAtoms(OracleContract):
+    """A relaxed alloy."""
+
+    @pytest.fixture(autouse=True)
+    def _calculator(self, monkeypatch):
+        """Make `moody` importable, as a user's module would be."""
+        monkeypatch.syspath_prepend(Path(__file__).parent)
+
+    def world(self, folder, trouble=""):
+        """Copper is in trouble, its alloys with gold are not."""
+        oracle = AtomsOracle(
+            folder=folder,
+            structure=RandomAlloy(composition="alloy", supercell=(1, 1, 1)),
+            properties={"a": "lattice_constant"},
+            calculator="moody:Moody",
+            settings={"trouble": trouble},
+            wall_s=3.0 if trouble == "hangs" else 60.0,
+        )
+        asked = [{"alloy": each.point["alloy"]} for each in THREE]
+        return World(oracle=oracle, candidates=candidates(*asked), targets=frozenset({"a"}))

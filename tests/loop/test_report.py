@@ -1,0 +1,291 @@
+"""The report: one page that needs nothing else, is inert, and shows the campaign's own numbers."""
+
+import re
+import time
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from loop.objective import Target
+from loop.parameters import Categorical
+from loop.records import (
+    Amended,
+    Closed,
+    Event,
+    Failed,
+    Opened,
+    Problem,
+    Proposed,
+    Retracted,
+    Vetoed,
+)
+from loop.report.page import render
+from loop.report.quantities import column, formula, number, unit, with_error
+from loop.report.rows import rows
+from loop.report.trust import trust
+from loop.space import SearchSpace
+from loop.stopping import StopRules
+from tests.loop import campaigns as made
+
+THREE = (made.HARDNESS, made.DENSITY, made.COST)
+RULES = StopRules(evaluations=60, reached=5.0, plateau=12, plateau_by=0.1)
+HOSTILE = '<script>alert("x")</script>'
+VOID = {"meta", "link", "path", "use", "circle", "rect"}
+
+
+class Balance(HTMLParser):
+    """The tags that were opened and not closed, the links, and the ids."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        """Note the tag and its links."""
+        self.tags.append(tag)
+        self.open += [] if tag in VOID and tag not in {"path", "use"} else [tag]
+        self.links += [v for k, v in attrs if k in {"href", "src", "xlink:href", "action"}]
+        self.ids += [v for k, v in attrs if k == "id"]
+
+    def handle_startendtag(self, tag, attrs):
+        """Note a tag that closes itself."""
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID or tag in {"path", "use"}:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        """The tag has to be the one that was opened last."""
+        assert self.open.pop() == tag
+
+
+def read(page):
+    """The page's structure."""
+    found = Balance()
+    found.feed(page)
+    return found
+
+
+def text(page):
+    """What a reader sees, in one line."""
+    body = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+KINDS = {
+    **{space: made.campaign(made.problem(space)) for space in made.SPACES},
+    "empty": made.replayed(made.problem(), []),
+    "opened": made.replayed(made.problem(), [Opened(problem=made.problem())]),
+    "asked": made.campaign(made.problem("mixed"), 0, pending=3),
+    "one-answer": made.campaign(made.problem("mixed"), 1, pending=0),
+    "only-failures": made.campaign(made.problem("mixed"), 12, fails=lambda _: True),
+    "only-failures-on-a-line": made.campaign(made.problem("continuous"), 3, fails=lambda _: True),
+    "targets": made.campaign(made.problem("ternary", THREE, (made.LIGHT,))),
+    "minimise": made.campaign(made.problem("mixed", (made.COST,))),
+    "laboratory": made.laboratory(made.problem("ternary-and-more")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rules", [None, RULES], ids=["no-rules", "rules"])
+def test_every_campaign_renders(kind, rules):
+    """Whatever the space, targets and answers: well-formed, no id twice, no number missing."""
+    page = render(*KINDS[kind], rules)
+    found = read(page)
+    assert found.open == []
+    assert len(set(found.ids)) == len(found.ids)
+    assert not re.search(r"\b(nan|inf|None|undefined)\b", text(page))
+    assert not re.search(r'(?:d|x|y)="[^"]*(?:nan|inf)', page)
+
+
+@pytest.mark.parametrize("kind", ["targets", "laboratory", "empty"])
+def test_the_page_needs_nothing_else(kind):
+    """Every link stays within the page, nothing is loaded, and the page forbids the network."""
+    page = render(*KINDS[kind])
+    found = read(page)
+    assert all(link.startswith(("#", "data:")) for link in found.links)
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("where", ["campaign", "parameter", "target", "message", "cause", "veto"])
+def test_foreign_text_is_inert(where):
+    """Markup in a name, a value, a message or a reason is shown, never obeyed."""
+    asked = Problem(
+        name=HOSTILE if where == "campaign" else "plain",
+        space=SearchSpace(
+            parameters=(
+                made.T,
+                Categorical(
+                    name=HOSTILE if where == "parameter" else "gas", values=(HOSTILE, "Ar")
+                ),
+            )
+        ),
+        objective=made.problem(
+            targets=(Target(name=HOSTILE if where == "target" else "hardness", unit="GPa"),)
+        ).objective,
+    )
+    one, two = (made.candidate(asked, number) for number in (1, 2))
+    events: list[Event] = [
+        Opened(problem=asked, settings={"note": HOSTILE}),
+        Proposed(candidates=(one, two)),
+        made.observed(made.failed(one, message=HOSTILE)),
+        Vetoed(candidate=two.id, reason=HOSTILE),
+    ]
+    page = render(*made.replayed(asked, events))
+    assert read(page).tags.count("script") == 1
+    assert "&lt;script&gt;" in page
+    assert "alert(&#34;x&#34;)" in page
+
+
+def test_the_numbers_are_the_campaigns():
+    """Best value, counts, states and every measured value agree with the campaign."""
+    campaign, entries = KINDS["targets"]
+    said = text(render(campaign, entries, RULES))
+    best = campaign.best
+    assert best is not None
+    assert (
+        f"best hardness {with_error(best.values['hardness'], best.errors['hardness'])} GPa" in said
+    )
+    assert f"evaluations {campaign.answered} of 60" in said
+    assert f"failed {len(campaign.failures)} waiting {len(campaign.pending)}" in said
+    for result in campaign.results:
+        value = with_error(result.values["hardness"], result.errors["hardness"])
+        assert re.search(rf"{result.candidate.id} [^G]*{re.escape(value)}", said)
+
+
+def test_a_bound_breaker_is_no_best():
+    """A result that breaks a bound is marked as such, and the best is one that keeps all."""
+    campaign, entries = KINDS["targets"]
+    states = {row.candidate.id: row.state for row in rows(campaign, entries)}
+    keep = {result.candidate.id for result in campaign.contenders}
+    assert {key for key, state in states.items() if state in {"best", "measured"}} == keep
+    assert "outside" in states.values()
+    assert "breaks density ≤ 10.5 g/cm³" in text(render(campaign, entries))
+
+
+def test_predictions_are_judged_out_of_sample():
+    """Share and RMSE count every prediction made before its measurement, as they were recorded."""
+    campaign, entries = KINDS["ternary"]
+    known = trust(campaign.problem.objective.lead, rows(campaign, entries))
+    pairs = [
+        (result.values["hardness"], result.candidate.why.predicted["hardness"])
+        for result in campaign.results
+        if result.candidate.why.origin == "model"
+    ]
+    assert len(known.pairs) == len(pairs)
+    mean_square = sum((value - p.mean) ** 2 for value, p in pairs) / len(pairs)
+    assert known.rmse == pytest.approx(mean_square**0.5)
+    said = text(render(campaign, entries))
+    assert f"{known.inside} of {len(pairs)} measurements" in said
+    assert f"RMSE {number(known.rmse, 3)} GPa" in said
+
+
+def test_the_lab_account_adds_up():
+    """Rows, taken, duplicates and rejected rows of every file, with each rejection's reason."""
+    said = text(render(*KINDS["laboratory"]))
+    assert re.search(r"march\.csv .{16} UTC 5 2 1 2 ", said)
+    assert "2 files 8 3 3 2" in said
+    assert "march.csv 4 hardness expected a number, got 'n.a.'" in said
+
+
+def test_a_correction_names_what_was_chosen_on_the_old_value():
+    """A candidate that the model chose before the correction is listed beside it."""
+    campaign, entries = KINDS["laboratory"]
+    first, *_, last = campaign.candidates
+    said = text(render(campaign, entries))
+    assert f"{first} corrected by march.csv; chosen while the old value was known: {last}" in said
+
+
+def test_decisions_are_shown_without_secrets():
+    """Amendments, retractions and the end stand in the history; a password never does."""
+    asked = made.problem()
+    one = made.candidate(asked, 1)
+    settings = {"ledger": "postgresql://me:s3cret@host/db", "lab": {"api_key": "s3cret"}}
+    events: list[Event] = [
+        Opened(problem=asked, settings=settings),
+        Proposed(candidates=(one,)),
+        Amended(settings=settings, changes=("stop.evaluations: 20 -> 40",)),
+        Retracted(candidate=one.id, reason="wrong sample"),
+        Closed(reason="budget: 40 evaluations"),
+    ]
+    page = render(*made.replayed(asked, events))
+    said = text(page)
+    assert "settings changed stop.evaluations: 20 -> 40" in said
+    assert f"{one.id} retracted wrong sample" in said
+    assert "Closed. Budget: 40 evaluations." in said
+    assert "s3cret" not in page
+
+
+def test_failures_are_grouped_with_their_messages():
+    """Each kind once, with its count, how many were final, and every message."""
+    campaign, entries = KINDS["only-failures"]
+    said = text(render(campaign, entries))
+    assert "infeasible 12 answers, 12 final" in said
+    assert all(isinstance(each, Failed) for [each] in campaign.observations.values())
+    assert said.count("the melt did not wet") == 12
+
+
+def test_five_hundred_results_stay_small_and_fast():
+    """A long campaign is a page below 1 MB, made within 2 seconds."""
+    campaign, entries = made.campaign(made.problem("many", THREE, (made.LIGHT,)), 500)
+    start = time.perf_counter()
+    page = render(campaign, entries, RULES)
+    assert time.perf_counter() - start < 2
+    assert len(page.encode()) < 1_000_000
+
+
+def test_the_same_events_give_the_same_page():
+    """Nothing but the campaign decides what is on the page: no clock, no chance."""
+    assert render(*KINDS["mixed"]) == render(*KINDS["mixed"])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (-1.5, "−1.5"), (1234.56, "1235"), (2.5e-7, "2.5 × 10⁻⁷"), (-3e9, "−3 × 10⁹")],
+)
+def test_numbers_have_four_digits(value, shown):
+    """Four significant digits, a true minus, powers of ten where they help."""
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (3.14159, 0.0213, "3.142 ± 0.021"),
+        (1234.5, 12.0, "1234 ± 12"),
+        (2.0, None, "2"),
+        (2.5e-7, 1e-8, "(2.50 ± 0.10) × 10⁻⁷"),
+    ],
+)
+def test_errors_decide_the_digits(value, error, shown):
+    """Value and error end at the error's second digit."""
+    assert with_error(value, error) == shown
+
+
+def test_columns_tell_their_values_apart():
+    """Energies that differ in the fifth digit are not written the same."""
+    energies = [-11234.5671, -11234.5672, -11234.5690]
+    assert len(set(map(column(energies), energies))) == 3
+
+
+@pytest.mark.parametrize(
+    ("fractions", "shown"),
+    [
+        ({"Cu": 0.25, "Au": 0.75, "Pd": 0.0}, "Cu<sub>0.25</sub>Au<sub>0.75</sub>"),
+        ({"<b>": 0.5, "water": 0.5}, "&lt;b&gt; 0.5, water 0.5"),
+    ],
+)
+def test_formulae_are_set_as_such(fractions, shown):
+    """Elements get subscripts, other components plain text, absent ones nothing."""
+    assert shown in formula(fractions)
+
+
+def test_units_have_raised_powers():
+    """A unit is written as on paper."""
+    assert unit("g/cm^3") == "g/cm³"
