@@ -4,27 +4,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from loop.errors import LoopError
+from loop.errors import LoopError, SettingsError
 
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
 
-CODES = """
-Exit codes: 0 fine; 1 the campaign ended for a bad reason (too many failures, invalid input);
-2 bad input or usage; 3 the environment (ledger, server, oracle) cannot be used; 130 interrupted.
-"""
-
 app = typer.Typer(
-    help="Closed-loop materials campaigns: propose, measure, record, learn, propose again.\n\n"
-    "Example: athanor init my-alloy && athanor run my-alloy" + "\n\n" + CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,13 +28,15 @@ out = Console(highlight=False, soft_wrap=True)
 
 Dir = Annotated[Path, typer.Argument(help="The campaign folder.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-NoPrefect = Annotated[
-    bool, typer.Option("--no-prefect", help="Run the same turns plainly, in threads.")
+NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="The same turns, without Prefect.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Hold workers on other hosts for gone.")
 ]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
 class Template(StrEnum):
-    """A campaign to start from."""
+    """A campaign to start from: a calculator, a laboratory, a table of known answers."""
 
     alloy = "alloy"
     lab = "lab"
@@ -48,10 +44,214 @@ class Template(StrEnum):
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command: a broken rule is one message on stderr and an exit code."""
+    """Run a command: a broken rule becomes one message on stderr and an exit code."""
     try:
         app(arguments)
     except LoopError as error:
         print(f"athanor: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(BAD_INPUT if isinstance(error, ValueError) else NO_WORLD)
     sys.exit(FINE)
+
+
+@app.callback()
+def athanor() -> None:
+    """Closed-loop materials campaigns: propose, measure, record, learn, propose again.
+
+    Example: athanor init my-alloy, then athanor run my-alloy, then athanor report my-alloy.
+
+    Exit codes: 0 fine; 1 the campaign ended for a bad reason (too many failures, invalid input);
+    2 bad input or usage; 3 the environment (ledger, server, oracle) cannot be used; 130 interrupted.
+    """
+
+
+@app.command()
+def init(
+    folder: Dir,
+    template: Annotated[Template, typer.Option(help="What kind of campaign.")] = Template.alloy,
+) -> None:
+    """Make a campaign folder from a template, with comments that explain every setting.
+
+    Example: athanor init my-alloy --template alloy
+    """
+    from flows.folder import create
+    from flows.settings import schema
+
+    create(folder, template.value, json.dumps(schema(), indent=1))
+    out.print(f"{folder / 'campaign.toml'} is yours to edit. Then: athanor check {folder}")
+
+
+@app.command()
+def check(folder: Dir, as_json: AsJson = False) -> None:
+    """Verify settings, oracle, proposer, ledger and the installed packages, without starting.
+
+    Example: athanor check my-alloy
+    """
+    _one_thread()
+    from flows.doctor import examine
+
+    findings = examine(folder.absolute())
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))  # noqa: T201
+    else:
+        for finding in findings:
+            out.print(f"{'ok ' if finding.well else 'BAD'}  {finding.what}: {finding.said}")
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(NO_WORLD)
+
+
+@app.command()
+def run(
+    folder: Dir, no_prefect: NoPrefect = False, take_over: TakeOver = False
+) -> None:
+    """Run a campaign until it ends; run it again to go on after any interruption.
+
+    Without a configured Prefect server, one is started on this machine, and ends when it is no
+    longer used. With a laboratory, it waits for files in results/.
+
+    Example: athanor run my-alloy
+    """
+    raise typer.Exit(_run(folder, no_prefect=no_prefect, take_over=take_over))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="Where.")] = Path("athanor-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another course.")] = 0,
+    no_prefect: NoPrefect = False,
+) -> None:
+    """Find the stiffest alloy under a density limit, in about two minutes, from nothing.
+
+    Example: athanor demo --dir /tmp/demo --seed 1
+    """
+    from flows.folder import FILE, create
+    from flows.settings import schema
+
+    if not (folder / FILE).exists():
+        create(folder, "alloy", json.dumps(schema(), indent=1))
+        text = (folder / FILE).read_text(encoding="utf-8")
+        (folder / FILE).write_text(text.replace("\nseed = 0\n", f"\nseed = {seed}\n"), "utf-8")
+    raise typer.Exit(_run(folder, no_prefect=no_prefect, take_over=False))
+
+
+@app.command()
+def turn(
+    folder: Dir,
+    no_prefect: NoPrefect = False,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="Take one every so many seconds, as a deployment.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take one turn: collect answers, record them, stop or propose, submit.
+
+    Example: athanor turn my-lab --no-prefect
+    """
+    _one_thread()
+    folder = folder.absolute()
+    from flows.rig import load
+
+    setup = load(folder)
+    if no_prefect:
+        from flows.laboratory import take
+        from flows.worker import worker
+
+        take(setup, worker(setup.rig.oracle.declaration.wall_s))
+    else:
+        with _prefect():
+            from flows.session import take_turn, take_turns
+
+            if every is None:
+                take_turn(setup)
+            else:
+                take_turns(setup, every)
+    _say_status(folder, as_json=as_json)
+
+
+@app.command()
+def status(folder: Dir, as_json: AsJson = False) -> None:
+    """Say where a campaign stands, from its ledger alone.
+
+    Example: athanor status my-alloy --json
+    """
+    _say_status(folder, as_json=as_json)
+
+
+@app.command()
+def report(folder: Dir, output: Output = None) -> None:
+    """Write the report: one self-contained page, in the campaign folder unless said otherwise.
+
+    Example: athanor report my-alloy -o alloy.html
+    """
+    out.print(str(_write_report(folder, output)))
+
+
+@app.command()
+def export(folder: Dir, as_json: AsJson = False, output: Output = None) -> None:
+    """Export every candidate with its answer: CSV, with units in the header, or JSON with all.
+
+    Example: athanor export my-alloy -o alloy.csv
+    """
+    from flows.folder import known
+    from flows.views import as_csv
+    from flows.views import as_json as everything
+
+    campaign, entries = known(folder)
+    text = json.dumps(everything(campaign, entries), indent=1) if as_json else ""
+    text = text or as_csv(campaign, entries)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        _write(output, text)
+
+
+@app.command()
+def ui(
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open the Prefect UI, during a run or after it; Ctrl-C ends.
+
+    Example: athanor ui
+    """
+    from flows.serve import server, wait
+
+    with server() as address:
+        wait(address)
+        out.print(f"Prefect: {address.ui}  (Ctrl-C ends)")
+        if browser:
+            typer.launch(address.ui)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            out.print()
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of campaign.toml, with which editors complete and check it.
+
+    Example: athanor schema > campaign.schema.json
+    """
+    from flows.settings import schema as of_settings
+
+    print(json.dumps(of_settings(), indent=1))  # noqa: T201
+
+
+def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
+    """Run a campaign in the foreground; its exit code."""
+    _one_thread()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = folder.absolute()
+    from flows.folder import require_sound, require_writable
+
+    require_sound(folder)
+    require_writable(folder)
+    try:
+        if no_prefect:
+            _run_plainly(folder, take_over=take_over)
+        else:
+            _run_with_prefect(folder, take_over=take_over)
+    except KeyboardInterrupt:
+        _say_interrupted(folder)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
+    return _end(folder, prefect=not no_prefect)

@@ -5,7 +5,7 @@ grown by another hand. Files are watched, and looked at once in a while all the 
 a network drive do not always arrive.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,30 +14,41 @@ from watchfiles import watch
 from flows.folder import FILE
 from flows.rig import Setup
 from loop.campaign import Campaign
-from loop.run import replay
+from loop.run import Worker, replay, turn
+from oracles.folder.oracle import Folder
+from oracles.folder.rejected import write_rejected
 
 LOOK_S = 30
 
 Seen: TypeAlias = frozenset[tuple[str, int, int]]
 
 
-def campaign(setup: Setup, take: Callable[[], Campaign]) -> Iterator[Campaign]:
-    """The campaign after each turn that `take` took, until it is closed."""
+def take(setup: Setup, worker: Worker) -> Campaign:
+    """One turn of any campaign; rows that a laboratory must correct are handed back in rejected/."""
+    after = turn(setup.rig, worker)
+    match setup.rig.oracle:
+        case Folder(encoding=encoding):
+            write_rejected(setup.folder, after.ingested, encoding=encoding)
+        case _:
+            pass
+    return after
+
+
+def run(setup: Setup, take: Callable[[], object]) -> None:
+    """Let `take` take turns until the campaign is closed."""
     results = setup.folder / "results"
     results.mkdir(exist_ok=True)
     seen: tuple[Seen, int] | None = None
     while True:
         files = _seen(setup.folder)
         if (files, replay(setup.rig).seq) != seen:
-            after = take()
+            take()
+            after = replay(setup.rig)
             seen = (files, after.seq)
-            yield after
             if after.closed is not None:
                 return
             continue  # what arrived during the turn is looked at before we wait
-        for _ in watch(
-            results, setup.folder / FILE, rust_timeout=LOOK_S * 1000, yield_on_timeout=True
-        ):
+        for _ in watch(results, rust_timeout=LOOK_S * 1000, yield_on_timeout=True):
             break
 
 

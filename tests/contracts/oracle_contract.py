@@ -1,10 +1,10 @@
 """What every oracle must do, ours or a user's: inherit `OracleContract`, and make worlds for it.
 
-    class TestMyOracle(OracleContract):
-        def world(self, folder, trouble=""):
-            if trouble:
-                return None
-            return World(oracle=MyOracle(...), candidates=(..., ...), targets=frozenset({"yield"}))
+class TestMyOracle(OracleContract):
+    def world(self, folder, trouble=""):
+        if trouble:
+            return None
+        return World(oracle=MyOracle(...), candidates=(..., ...), targets=frozenset({"yield"}))
 """
 
 import pickle

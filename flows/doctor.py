@@ -1,0 +1,89 @@
+"""What `athanor check` examines: the packages that are installed, and the campaign folder."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from math import isinf
+from pathlib import Path
+
+from flows.folder import require_writable
+from flows.rig import Setup, load
+from flows.views import written
+from loop.campaign import Campaign
+from loop.run import replay
+
+DISTRIBUTION = "athanor-loop"
+PACKAGES = ("loop", "oracles", "flows")
+# First versions with which Prefect's server is known to break, although pip installs them:
+# it dies at start, its schedules create nothing, and what comes after version 3 is unknown.
+CAPS = {"fastapi": (0, 151), "sqlalchemy": (2, 1), "prefect": (4,)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was examined; `said` is what was found, and the remedy where it is not well."""
+
+    what: str
+    well: bool
+    said: str
+
+
+def examine(folder: Path) -> list[Finding]:
+    """All findings; LoopError where the folder holds no campaign that could run."""
+    setup = load(folder)
+    require_writable(folder)
+    return [*_packages(), *_caps(), *_campaign(setup)]
+
+
+def _packages() -> list[Finding]:
+    """Whether our packages are ours: a foreign `flows` exists, and installs over it silently."""
+    owners = packages_distributions()
+    home = Path(__file__).parents[1]
+    findings = []
+    for package in PACKAGES:
+        foreign = set(owners.get(package, ())) - {DISTRIBUTION}
+        spec = find_spec(package)
+        place = Path(spec.origin).parents[1] if spec and spec.origin else None
+        well = not foreign and place == home
+        said = f"{place}" if well else f"{', '.join(foreign) or place}: uninstall it, then reinstall"
+        findings.append(Finding(what=f"package {package}", well=well, said=said))
+    return findings
+
+
+def _caps() -> list[Finding]:
+    findings = []
+    for package, cap in CAPS.items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            findings.append(Finding(what=package, well=False, said="not installed"))
+            continue
+        parts = tuple(int(part) for part in found.split(".")[: len(cap)] if part.isdecimal())
+        below = ".".join(map(str, cap))
+        said = found if parts < cap else f"{found}: Prefect's server needs it below {below}"
+        findings.append(Finding(what=package, well=parts < cap, said=said))
+    return findings
+
+
+def _campaign(setup: Setup) -> list[Finding]:
+    rig = setup.rig
+    space, size = rig.problem.space, rig.problem.space.size
+    points = "infinitely many points" if isinf(size) else f"{size:g} points before constraints"
+    measures = rig.oracle.declaration.measures or rig.problem.objective.units
+    targets = ", ".join(f"{name} [{unit}]" if unit else name for name, unit in measures.items())
+    wall = rig.oracle.declaration.wall_s
+    limit = f", at most {wall:g} s each" if wall else ""
+    campaign = replay(rig)
+    first = rig.proposer.propose(Campaign(problem=rig.problem), 1)[0]
+    return [
+        Finding(what="space", well=True, said=f"{len(space.columns)} columns, {points}"),
+        Finding(
+            what="oracle", well=True, said=f"{rig.oracle.declaration.name}: {targets}{limit}"
+        ),
+        Finding(
+            what="proposer",
+            well=True,
+            said=f"{type(rig.proposer).__name__.lower()}, first {written(first.point)}",
+        ),
+        Finding(what="ledger", well=True, said=f"{campaign.seq} events"),
+    ]
