@@ -18,7 +18,7 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.views import observations, quantity, written
+from flows.views import observations, praise
 from loop.campaign import Campaign
 
 PAUSE_S = 1.0  # an update costs 0.03 to 0.08 s; people read once in a while
@@ -88,7 +88,4 @@ def _contents(campaign: Campaign, budget: int) -> dict[str, dict[str, Any]]:
 def _best(campaign: Campaign) -> str:
     """The best so far in one line."""
     best = campaign.best
-    if best is None:
-        return "No answer keeps every bound yet."
-    values = (quantity(campaign, name, value) for name, value in best.values.items())
-    return f"Best so far {written(best.point)}: {', '.join(values)} ({best.candidate.id})"
+    return praise(campaign, best) if best else "No answer keeps every bound yet."

@@ -14,6 +14,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.artifacts import Artifacts
+from flows.laboratory import take
 from flows.rig import loaded
 from flows.tasks import evaluate
 from flows.views import written
@@ -21,7 +22,6 @@ from flows.worker import worker
 from loop.campaign import Campaign
 from loop.records import Candidate
 from loop.run import Answers, drive
-from loop.run import turn as one_turn
 
 
 def _name() -> str:
@@ -59,7 +59,7 @@ async def turn(folder: str) -> str:
     """
     setup = loaded(Path(folder))
     us = worker(setup.rig.oracle.declaration.wall_s)
-    after = await asyncio.to_thread(one_turn, setup.rig, us)
+    after = await asyncio.to_thread(take, setup, us)
     await Artifacts(setup.rig.rules.evaluations).show(after)
     return after.closed or f"{len(after.pending)} waiting for an answer"
 

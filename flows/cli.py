@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, markup=False, soft_wrap=True)
 
 Dir = Annotated[Path, typer.Argument(help="The campaign folder.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -59,8 +59,9 @@ def athanor() -> None:
 
     Example: athanor init my-alloy, then athanor run my-alloy, then athanor report my-alloy.
 
-    Exit codes: 0 fine; 1 the campaign ended for a bad reason (too many failures, invalid input);
-    2 bad input or usage; 3 the environment (ledger, server, oracle) cannot be used; 130 interrupted.
+    Exit codes: 0 fine; 1 the campaign ended for a bad reason (too many failures, invalid
+    input); 2 bad input or usage; 3 the environment (ledger, server, oracle) cannot be used;
+    130 interrupted.
     """
 
 
@@ -100,9 +101,7 @@ def check(folder: Dir, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def run(
-    folder: Dir, no_prefect: NoPrefect = False, take_over: TakeOver = False
-) -> None:
+def run(folder: Dir, no_prefect: NoPrefect = False, take_over: TakeOver = False) -> None:
     """Run a campaign until it ends; run it again to go on after any interruption.
 
     Without a configured Prefect server, one is started on this machine, and ends when it is no
@@ -157,7 +156,7 @@ def turn(
 
         take(setup, worker(setup.rig.oracle.declaration.wall_s))
     else:
-        with _prefect():
+        with _prefect(folder):
             from flows.session import take_turn, take_turns
 
             if every is None:
@@ -241,9 +240,10 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
     _one_thread()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder.absolute()
-    from flows.folder import require_sound, require_writable
+    from flows.folder import read, require_writable
+    from flows.problem import stated
 
-    require_sound(folder)
+    stated(folder, read(folder))
     require_writable(folder)
     try:
         if no_prefect:
@@ -254,4 +254,106 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
         _say_interrupted(folder)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
-    return _end(folder, prefect=not no_prefect)
+    return _end(folder)
+
+
+def _run_plainly(folder: Path, *, take_over: bool) -> None:
+    from flows import plain
+    from flows.rig import load
+    from flows.terminal import conduct
+    from flows.worker import worker
+
+    setup = load(folder)
+    us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
+    conduct(out, setup.rig, lambda: plain.run(setup, us))
+
+
+def _run_with_prefect(folder: Path, *, take_over: bool) -> None:
+    with _prefect(folder):
+        from flows import session
+        from flows.rig import loaded
+        from flows.terminal import conduct
+
+        setup = loaded(folder)
+        with session.cancelling():
+            conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
+
+
+@contextmanager
+def _prefect(folder: Path) -> Iterator[None]:
+    """A Prefect server for the block; while it starts, the rig is built, which imports torch."""
+    from flows.serve import connected, server, wait
+
+    with server() as address:
+        with out.status("Prefect's server starts"):
+            from flows.rig import loaded
+
+            loaded(folder)
+            wait(address)
+        out.print(f"Watch it: {address.ui}")
+        with connected(address):
+            yield
+
+
+def _one_thread() -> None:
+    """Leave the cores to the evaluations; sums over threads would depend on how many there are."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _say_status(folder: Path, *, as_json: bool) -> None:
+    from flows.folder import remembered
+    from flows.views import lines, standing
+
+    found = remembered(folder)
+    now = standing(*found) if found else None
+    if as_json:
+        print(json.dumps(asdict(now) if now else None, indent=1))  # noqa: T201
+    elif now is None:
+        out.print(f"Not started. Start it: athanor run {folder}")
+    else:
+        out.print("\n".join(lines(now)))
+
+
+def _say_interrupted(folder: Path) -> None:
+    from flows.folder import remembered
+
+    found = remembered(folder)
+    answered = found[0].answered if found else 0
+    flying = len(found[0].running) if found else 0
+    out.print(
+        f"Stopped. {answered} evaluations are on record; {flying} in flight are not, and will be "
+        f"asked again. Go on: athanor run {folder}"
+    )
+
+
+def _end(folder: Path) -> int:
+    """Say how the campaign ended and where to read on; the exit code."""
+    from flows.folder import known
+    from flows.views import ended_badly, lines, standing
+
+    campaign, entries = known(folder)
+    out.print("\n".join(lines(standing(campaign, entries))))
+    out.print(f"Report: {_write_report(folder, None)}")
+    out.print("Prefect: athanor ui")
+    return BAD_END if ended_badly(campaign) else FINE
+
+
+def _write_report(folder: Path, output: Path | None) -> Path:
+    from flows.folder import REPORT, known
+    from loop.report.page import render
+
+    path = output or folder / REPORT
+    _write(path, render(*known(folder)))
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        remedy = "Choose another place."
+        raise SettingsError(str(path), "a file to write", str(error.strerror), remedy) from error
+
+
+if __name__ == "__main__":
+    main()

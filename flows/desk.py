@@ -8,13 +8,12 @@ server.log     what the server says
 
 import fcntl
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.worker import lives_here, name
+from flows.worker import HOST, lives_here, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +80,6 @@ class Desk:
 
 def desk(home: Path) -> Desk:
     """The desk of this host in Prefect's home: a server on loopback is of use to nobody else."""
-    folder = home / "athanor" / socket.gethostname()
+    folder = home / "athanor" / HOST
     (folder / "users").mkdir(parents=True, exist_ok=True)
     return Desk(folder=folder)

@@ -21,7 +21,7 @@ CAPS = {"fastapi": (0, 151), "sqlalchemy": (2, 1), "prefect": (4,)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was examined; `said` is what was found, and the remedy where it is not well."""
+    """One thing that was examined; `said` is what was found, with the remedy if not well."""
 
     what: str
     well: bool
@@ -45,7 +45,7 @@ def _packages() -> list[Finding]:
         spec = find_spec(package)
         place = Path(spec.origin).parents[1] if spec and spec.origin else None
         well = not foreign and place == home
-        said = f"{place}" if well else f"{', '.join(foreign) or place}: uninstall it, then reinstall"
+        said = str(place) if well else f"{', '.join(foreign) or place}: uninstall that one"
         findings.append(Finding(what=f"package {package}", well=well, said=said))
     return findings
 
@@ -77,9 +77,7 @@ def _campaign(setup: Setup) -> list[Finding]:
     first = rig.proposer.propose(Campaign(problem=rig.problem), 1)[0]
     return [
         Finding(what="space", well=True, said=f"{len(space.columns)} columns, {points}"),
-        Finding(
-            what="oracle", well=True, said=f"{rig.oracle.declaration.name}: {targets}{limit}"
-        ),
+        Finding(what="oracle", well=True, said=f"{rig.oracle.declaration.name}: {targets}{limit}"),
         Finding(
             what="proposer",
             well=True,

@@ -84,6 +84,15 @@ def remembered(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]] | None:
             raise CampaignError("event 1", "Opened", type(entries[0][1]).__name__, "It is damaged.")
 
 
+def known(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]]:
+    """As `remembered`, where there must be something; SettingsError where there is nothing."""
+    found = remembered(folder)
+    if found is None:
+        remedy = f"Start it: athanor run {folder}"
+        raise SettingsError(str(folder), "a campaign that was started", "an empty ledger", remedy)
+    return found
+
+
 def create(folder: Path, template: Template, schema: str) -> None:
     """A campaign folder from a template; SettingsError where one is there or none can be."""
     if (folder / FILE).exists():

@@ -24,7 +24,7 @@ Seen: TypeAlias = frozenset[tuple[str, int, int]]
 
 
 def take(setup: Setup, worker: Worker) -> Campaign:
-    """One turn of any campaign; rows that a laboratory must correct are handed back in rejected/."""
+    """One turn of any campaign; rows that a laboratory must correct go back in rejected/."""
     after = turn(setup.rig, worker)
     match setup.rig.oracle:
         case Folder(encoding=encoding):

@@ -1,10 +1,12 @@
 """From the tables of campaign.toml to the Problem: the space, the objective and the seed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import assert_never
 
+from flows.folder import FILE
 from flows.refusal import nearest
 from flows.settings import (
     CategoricalTable,
@@ -13,11 +15,12 @@ from flows.settings import (
     DiscreteTable,
     Parameters,
     Settings,
+    parse,
 )
 from loop.errors import LoopError, SettingsError
 from loop.objective import Bound, Objective, Target
 from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter
-from loop.records import Problem
+from loop.records import Json, Problem
 from loop.space import Linear, SearchSpace
 from loop.units import convert, require
 
@@ -26,26 +29,33 @@ BOUND = re.compile(
 )
 
 
-def problem(settings: Settings, file: str) -> Problem:
-    """What is asked; SettingsError, naming the file, for the first rule that it breaks."""
+def stated(folder: Path, raw: Mapping[str, Json]) -> tuple[Settings, Problem]:
+    """What campaign.toml asks for; SettingsError, naming the file, for the first broken rule."""
+    file = str(folder / FILE)
+    settings = parse(raw, file)
     with naming(file):
-        for parameter in settings.parameter:
-            if isinstance(parameter, ContinuousTable | DiscreteTable):
-                require(parameter.unit, f"parameter.{parameter.name}.unit")
-        for target in settings.target:
-            require(target.unit, f"target.{target.name}.unit")
-        targets = tuple(Target(name=t.name, unit=t.unit, goal=t.goal) for t in settings.target)
-        units = {target.name: target.unit for target in targets}
-        bounds = tuple(
-            _bound(text, units, f"objective.bounds[{number}]")
-            for number, text in enumerate(settings.objective.bounds, start=1)
-        )
-        constraints = (Linear(terms=c.terms, low=c.low, high=c.high) for c in settings.constraint)
-        space = SearchSpace(
-            parameters=tuple(map(_parameter, settings.parameter)), constraints=tuple(constraints)
-        )
-        objective = Objective(targets=targets, bounds=bounds)
-        return Problem(name=settings.name, space=space, objective=objective, seed=settings.seed)
+        return settings, problem(settings)
+
+
+def problem(settings: Settings) -> Problem:
+    """The space, the objective and the seed; LoopError for the first rule that they break."""
+    for parameter in settings.parameter:
+        if isinstance(parameter, ContinuousTable | DiscreteTable):
+            require(parameter.unit, f"parameter.{parameter.name}.unit")
+    for target in settings.target:
+        require(target.unit, f"target.{target.name}.unit")
+    targets = tuple(Target(name=t.name, unit=t.unit, goal=t.goal) for t in settings.target)
+    units = {target.name: target.unit for target in targets}
+    bounds = tuple(
+        _bound(text, units, f"objective.bounds[{number}]")
+        for number, text in enumerate(settings.objective.bounds, start=1)
+    )
+    constraints = (Linear(terms=c.terms, low=c.low, high=c.high) for c in settings.constraint)
+    space = SearchSpace(
+        parameters=tuple(map(_parameter, settings.parameter)), constraints=tuple(constraints)
+    )
+    objective = Objective(targets=targets, bounds=bounds)
+    return Problem(name=settings.name, space=space, objective=objective, seed=settings.seed)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from flows.folder import FILE, ledger_url, read
 from flows.oracle import oracle
-from flows.problem import naming, problem
-from flows.settings import ProposerTable, Settings, parse
+from flows.problem import naming, stated
+from flows.settings import ProposerTable, Settings
 from loop.bayes import Bayes
 from loop.designs import Design
 from loop.errors import SettingsError
@@ -35,10 +35,8 @@ class Setup:
 def load(folder: Path) -> Setup:
     """The folder's campaign, ready to take a turn; LoopError where it cannot be."""
     raw = read(folder)
-    file = str(folder / FILE)
-    settings = parse(raw, file)
-    asked = problem(settings, file)
-    with naming(file):
+    settings, asked = stated(folder, raw)
+    with naming(str(folder / FILE)):
         answers = oracle(settings.oracle, asked, folder)
         workers = _workers(settings)
         rules = StopRules(**settings.stop.model_dump())

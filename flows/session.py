@@ -7,20 +7,25 @@ carries its worker as a tag, so that the next one can tell, and says Crashed in 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from httpx import HTTPError
 from prefect import tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    State,
+    StateType,
+)
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
+from prefect.types.entrypoint import EntrypointType
 
 from flows import laboratory
 from flows.campaign import campaign, turn
 from flows.rig import Setup
-from flows.worker import lives_here, name
+from flows.worker import HOST, lives_here, name
 
 OURS = "athanor"
 WORKER = "worker:"
@@ -29,7 +34,7 @@ OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 def run(setup: Setup, *, take_over: bool) -> None:
     """Run the campaign until it is closed."""
-    settle(_is_gone, Crashed(message="Its process was killed; the ledger has what it had answered."))
+    settle(_is_gone, Crashed(message="Its process was killed. The ledger has its answers."))
     folder = str(setup.folder)
     with tags(OURS, f"{WORKER}{name()}"):
         if setup.rig.oracle.declaration.evaluates:
@@ -38,13 +43,38 @@ def run(setup: Setup, *, take_over: bool) -> None:
             laboratory.run(setup, lambda: asyncio.run(turn(folder)))
 
 
+def take_turn(setup: Setup) -> None:
+    """Take one turn."""
+    with tags(OURS, f"{WORKER}{name()}"):
+        asyncio.run(turn(str(setup.folder)))
+
+
+def take_turns(setup: Setup, every_s: int) -> None:
+    """Serve the turn as a deployment with a schedule, until interrupted.
+
+    By module path: a path to a file would load a second copy of the module. A turn that is due
+    while one runs is left out, for the next one does its work.
+    """
+    turn.serve(
+        name=setup.rig.problem.name,
+        interval=every_s,
+        parameters={"folder": str(setup.folder)},
+        global_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        tags=[OURS],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        print_starting_message=False,
+    )
+
+
 @contextmanager
 def cancelling() -> Iterator[None]:
     """Say Cancelled of this process's flow runs where the user interrupts the block."""
     try:
         yield
     except KeyboardInterrupt:
-        settle(partial(_is, name()), Cancelled(message="Interrupted; `athanor run` goes on with it."))
+        settle(_is_us, Cancelled(message="Interrupted. `athanor run` goes on with it."))
         raise
 
 
@@ -61,3 +91,12 @@ def settle(concerned: Callable[[str], bool], state: State) -> None:
                     client.set_flow_run_state(each.id, state, force=True)
     except (HTTPError, PrefectException, OSError):
         return
+
+
+def _is_us(worker: str) -> bool:
+    return worker == name()
+
+
+def _is_gone(worker: str) -> bool:
+    """Whether a worker of this host runs no more; of another host we do not judge."""
+    return worker.startswith(f"{HOST}/") and not lives_here(worker)

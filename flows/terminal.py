@@ -11,12 +11,18 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from flows.views import quantity, written
+from flows.views import praise
 from loop.campaign import Campaign, Result
+from loop.run import Rig, replay
 
 LOOK_S = 0.4
 
 T = TypeVar("T")
+
+
+def conduct(console: Console, rig: Rig, work: Callable[[], T]) -> T:
+    """Do the work in the background, and show the rig's campaign meanwhile."""
+    return follow(console, lambda: replay(rig), rig.rules.evaluations, in_background(work))
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:
@@ -56,11 +62,3 @@ def follow(console: Console, look: Callable[[], Campaign], budget: int, done: Fu
             flying = f"{len(campaign.running)} in flight" if campaign.running else ""
             progress.update(bar, completed=campaign.answered, description=flying)
     return done.result()
-
-
-def praise(campaign: Campaign, best: Result) -> str:
-    """A result in one line, the leading target first."""
-    lead = campaign.problem.objective.lead.name
-    names = [lead, *(name for name in best.values if name != lead)]
-    values = ", ".join(quantity(campaign, name, best.values[name]) for name in names)
-    return f"{values}  at  {written(best.point)}  ({best.candidate.id})"

@@ -38,6 +38,7 @@ class Standing:
     running: int
     failed: Mapping[str, int]
     best: Mapping[str, Json] | None
+    best_said: str
     closed: str | None
     since: str
     last: str
@@ -56,10 +57,37 @@ def standing(campaign: Campaign, entries: Entries) -> Standing:
         running=len(campaign.running),
         failed=dict(Counter(failed.kind for _, failed in campaign.failures)),
         best=None if best is None else found(best),
+        best_said="" if best is None else praise(campaign, best),
         closed=campaign.closed,
         since=entries[0][0],
         last=entries[-1][0],
     )
+
+
+def lines(standing: Standing) -> list[str]:
+    """The standing for people."""
+    budget = "" if standing.budget is None else f" of {standing.budget}"
+    failed = ", ".join(f"{count} {kind}" for kind, count in standing.failed.items())
+    now = f"{standing.waiting} waiting for an answer, {standing.running} in flight"
+    return [
+        f"{standing.name}: {standing.goal}",
+        f"{standing.answered}{budget} evaluations" + (f" ({failed})" if failed else ""),
+        f"Ended: {standing.closed}" if standing.closed else f"Goes on: {now}",
+        f"Best: {standing.best_said}" if standing.best_said else "No answer keeps every bound yet.",
+    ]
+
+
+def ended_badly(campaign: Campaign) -> bool:
+    """Whether the campaign was closed for a reason that a person has to remove."""
+    return (campaign.closed or "").startswith(("failures:", "invalid input:"))
+
+
+def praise(campaign: Campaign, best: Result) -> str:
+    """A result in one line, the leading target first."""
+    lead = campaign.problem.objective.lead.name
+    names = [lead, *(name for name in best.values if name != lead)]
+    values = ", ".join(quantity(campaign, name, best.values[name]) for name in names)
+    return f"{values} at {written(best.point)} ({best.candidate.id})"
 
 
 def found(result: Result) -> dict[str, Json]:

@@ -16,6 +16,7 @@ import psutil
 
 from loop.run import Worker
 
+HOST = socket.gethostname()
 SAME_S = 2.0  # start times are told by the wall clock, which time servers correct by less than this
 
 
@@ -27,7 +28,7 @@ def worker(wall_s: float | None, *, take_over: bool = False) -> Worker:
 def name(pid: int | None = None) -> str:
     """The worker name of a process on this host; psutil.NoSuchProcess where there is none."""
     process = psutil.Process(pid or os.getpid())
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
+    return f"{HOST}/{process.pid}/{process.create_time():.2f}"
 
 
 def lives_here(worker: str) -> bool:
@@ -48,7 +49,7 @@ def _alive(wall_s: float | None) -> Callable[[str], bool]:
     def alive(worker: str) -> bool:
         if worker.count("/") != 2:
             return False  # written by hand or by a script: no process answers to it
-        if worker.startswith(f"{socket.gethostname()}/"):
+        if worker.startswith(f"{HOST}/"):
             return lives_here(worker)
         seen = first_seen.setdefault(worker, monotonic())
         return wall_s is None or monotonic() - seen < wall_s

@@ -48,6 +48,8 @@ class Bayes:
         seed = derive_seed(campaign.problem.seed, campaign.turn, "model")
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumericalWarning)  # a jitter of 1e-8: nothing to say
+            # Some draws of a model have no feasible point where its mean has one: qLogNEI copes.
+            warnings.filterwarnings("ignore", "When all training points are infeasible")
             torch.manual_seed(seed)
             fitted = fit(data, campaign.problem.space.bounds, self.kernel)
             return _choose(campaign, fitted, count, chosen, seed)

@@ -245,6 +245,7 @@ class _Fold:
                 self._ask(event.candidates)
                 self.turn += 1
             case Vetoed():
+                self._known(event.candidate)
                 self.vetoed[event.candidate] = event.reason
             case Started():
                 self._known(event.candidate)
@@ -256,6 +257,7 @@ class _Fold:
                 self.ingested.append(event)
                 self._answer(event.receipt.observations)
             case Retracted():
+                self._known(event.candidate)
                 self.retracted[event.candidate] = event.reason
             case Closed():
                 self.closed = event.reason

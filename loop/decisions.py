@@ -9,7 +9,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from loop.campaign import Campaign
-from loop.errors import CampaignError, SettingsError
+from loop.errors import CampaignError, SettingsError, SpaceError
 from loop.records import (
     Amended,
     Closed,
@@ -111,23 +111,14 @@ def settling(answers: Sequence[Observation | Receipt]) -> Decision:
     """Record answers: each once, whoever brings it and however often."""
 
     def decide(campaign: Campaign) -> list[Event]:
-        waiting = {candidate.id for candidate in campaign.pending}
         known = _Known(campaign)
         events: list[Event] = []
         for answer in answers:
             match answer:
                 case Receipt():
                     events += known.ingest(answer)
-                case Measured() | Failed() if answer.candidate in waiting:
-                    observation = _checked(campaign, answer)
-                    events.append(Observed(observation=observation))
-                    if _is_whole(campaign, observation):
-                        waiting.discard(answer.candidate)
                 case Measured() | Failed():
-                    if answer.candidate not in campaign.candidates:
-                        raise CampaignError(
-                            "answer", "the id of a candidate", repr(answer.candidate)
-                        )
+                    events += known.observe(answer)
         return events
 
     return decide
@@ -147,11 +138,32 @@ class _Known:
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
+        self.waiting = {candidate.id for candidate in campaign.pending}
+        self.refused = {candidate.id for candidate, _ in campaign.failures}
         self.seen = {(each.receipt.file, each.receipt.sha256) for each in campaign.ingested}
         self.answers: dict[tuple[str, str, str], Observation] = {}
         for candidate in campaign.candidates:
             for observation in campaign.observations.get(candidate, ()):
                 self._keep(observation)
+
+    def observe(self, answer: Observation) -> list[Event]:
+        """The event of one answer; none where it says nothing new. A value may follow a failure."""
+        if answer.candidate not in self.campaign.candidates:
+            raise CampaignError("answer", "the id of a candidate", repr(answer.candidate))
+        observation = _checked(self.campaign, answer)
+        match observation:
+            case Measured():
+                wanted = answer.candidate in self.waiting | self.refused
+                is_news = wanted and not self._holds(observation)
+            case Failed():  # the same failure again is news: attempts are counted
+                is_news = answer.candidate in self.waiting
+        if not is_news:
+            return []
+        if _is_whole(self.campaign, observation):
+            self.waiting.discard(answer.candidate)
+            self.refused.discard(answer.candidate)
+        self._keep(observation)
+        return [Observed(observation=observation)]
 
     def ingest(self, receipt: Receipt) -> list[Event]:
         """The one event of a file's revision; none where this revision has been read before."""
@@ -167,10 +179,10 @@ class _Known:
             if reason:
                 rejected.append(Rejection(row=raw.source.row or 0, reason=reason))
                 continue
-            held = [self.answers[key] for key in _keys(raw) if key in self.answers]
-            if len(held) == len(_keys(raw)) and all(_agree(raw, each) for each in held):
+            if self._holds(raw):
                 duplicates += 1
                 continue
+            held = [self.answers[key] for key in _keys(raw) if key in self.answers]
             if any(not _agree(raw, each) for each in held):
                 corrected.append(raw.candidate)
             taken.append(raw)
@@ -212,6 +224,11 @@ class _Known:
                 )
         return ""
 
+    def _holds(self, observation: Observation) -> bool:
+        """Whether all that it says has been said before."""
+        held = [self.answers.get(key) for key in _keys(observation)]
+        return all(each is not None and _agree(observation, each) for each in held)
+
     def _keep(self, observation: Observation) -> None:
         for key in _keys(observation):
             self.answers[key] = observation
@@ -232,9 +249,12 @@ def _agree(one: Observation, other: Observation) -> bool:
     """Whether two answers say the same, as far as they speak of the same targets."""
     if isinstance(one, Measured) and isinstance(other, Measured):
         shared = set(one.values) & set(other.values)
-        return all(
-            one.values[t] == other.values[t] and one.errors.get(t) == other.errors.get(t)
-            for t in shared
+        return not shared or (
+            (one.executed, one.repeats) == (other.executed, other.repeats)
+            and all(
+                one.values[t] == other.values[t] and one.errors.get(t) == other.errors.get(t)
+                for t in shared
+            )
         )
     return isinstance(one, Failed) and isinstance(other, Failed) and one.kind == other.kind
 
@@ -249,9 +269,12 @@ def _checked(campaign: Campaign, observation: Observation) -> Observation:
     broken += [
         name for name, error in observation.errors.items() if not (isfinite(error) and error >= 0)
     ]
-    if observation.values and not stray and not broken:
+    misplaced = _misplaced(campaign, observation)
+    if observation.values and not stray and not broken and not misplaced:
         return observation
-    if stray:
+    if misplaced:
+        message = misplaced
+    elif stray:
         message = f"expected values of {', '.join(names)}, got {', '.join(stray)}"
     elif broken:
         got = ", ".join(f"{name} = {observation.values.get(name)}" for name in broken)
@@ -264,6 +287,16 @@ def _checked(campaign: Campaign, observation: Observation) -> Observation:
         message=message,
         source=observation.source,
     )
+
+
+def _misplaced(campaign: Campaign, observation: Measured) -> str:
+    """Why the point as executed cannot be encoded, on which any model would stumble; or nothing."""
+    made = [] if observation.executed is None else [observation.executed]
+    try:
+        campaign.problem.space.encode(made)
+    except SpaceError as error:
+        return f"executed: {error}"
+    return ""
 
 
 def _is_whole(campaign: Campaign, observation: Observation) -> bool:

@@ -21,7 +21,7 @@ from loop.space import SearchSpace
 
 BLOCK = 256  # points drawn at a time; a power of two keeps a Sobol sequence balanced
 FRUITLESS = 4  # blocks without a row before the constraints are called too tight for rejection
-BLOCKS = 64  # blocks of a thin space before it is called exhausted
+BLOCKS = 64  # blocks without a new row before a space is called exhausted
 CORNERS = 64  # extreme points whose mixtures fill a space that rejection cannot hit
 FEW_POINTS = 20_000  # a finite space of up to this many points is listed in memory
 
@@ -52,12 +52,15 @@ def fresh(space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes]) 
     There are fewer where the space, or the budget for sampling it, has no more.
     """
     seen, rows = set(taken), list[Array]()
+    stale = 0
     for block in _shuffled(space, seed) if space.size <= FEW_POINTS else _stream(space, seed):
+        before = len(rows)
         for key, row in zip(space.keys(block), block, strict=True):
             if key not in seen and len(rows) < count:
                 seen.add(key)
                 rows.append(row)
-        if len(rows) == count:
+        stale = 0 if len(rows) > before else stale + 1
+        if len(rows) == count or stale == BLOCKS:
             break
     return np.array(rows).reshape(-1, len(space.columns))
 
@@ -90,8 +93,8 @@ def shortfall(
     return ConstraintsInfeasible(
         "space",
         f"{wanted} new points that meet every constraint",
-        f"{available} in {BLOCKS * BLOCK} draws",
-        "Loosen a constraint or a step.",
+        f"{available}: {BLOCKS * BLOCK} more draws brought no other",
+        "Loosen a constraint, refine a step, or stop here.",
         available=available,
     )
 

@@ -59,6 +59,10 @@ class Continuous:
     def encode(self, value: Value) -> tuple[float, ...]:
         """The value's place between low and high, from 0 to 1."""
         number = _require_number(self.name, value)
+        if self.log and number <= 0:
+            raise SpaceError(
+                f"space.{self.name}", "a number above 0, because log = true", f"{number:g}"
+            )
         if self.log:
             return (log(number / self.low) / log(self.high / self.low),)
         return ((number - self.low) / (self.high - self.low),)
@@ -305,7 +309,7 @@ class Composition:
                 raise SpaceError(f"{where}.{element}", f"a multiple of {self.step:g}", f"{x:.9g}")
 
     def _support(self, wanted: Array) -> NDArray[np.bool_]:
-        """Which elements to keep per row (n, k): required ones, then the largest with room for 1."""
+        """Which elements to keep per row (n, k): required, then the largest with room for 1."""
         low, high = np.array(self.limits).T
         order = np.argsort(np.where(low > 0, -np.inf, -wanted), axis=1, kind="stable")
         support = np.zeros(wanted.shape, dtype=bool)

@@ -4,10 +4,22 @@ Values are stored in the unit that the campaign states; conversion happens once,
 """
 
 from functools import cache
+from tokenize import TokenError
 
 import pint
 
 from loop.errors import UnitError
+
+# pint reads a unit with Python's own tokenizer, and asserts where nothing comes of it.
+UNREADABLE = (
+    pint.PintError,
+    TokenError,
+    AssertionError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
 
 
 @cache
@@ -21,7 +33,7 @@ def require(unit: str, where: str) -> None:
     """Raise UnitError unless `unit` is known; the empty string is a plain number."""
     try:
         _registry().parse_units(unit)
-    except (pint.PintError, ValueError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise UnitError(
             where,
             "a unit of measurement such as 'GPa', 'g/cm^3', 'eV/atom' or '%'",
@@ -38,7 +50,7 @@ def convert(value: float, unit: str, wanted: str, where: str) -> float:
     require(wanted, where)
     try:
         return float(_registry().Quantity(value, unit).to(wanted).magnitude)
-    except pint.DimensionalityError as error:
+    except pint.PintError as error:
         raise UnitError(
             where,
             f"a value in {wanted!r} or a unit that converts to it",

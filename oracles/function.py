@@ -50,7 +50,7 @@ CHILD = "import sys; sys.path[:] = sys.argv[2:]; from oracles.function import se
 _IMPORTING = RLock()  # sys.path and sys.modules are the whole process's: one import at a time
 
 
-class Refusal(Exception):  # noqa: N818  (it is an answer, not an error)
+class Refusal(Exception):
     """Raised by a function that has no value to give: a kind from `loop.records.Kind`, and why."""
 
     def __init__(self, kind: Kind, message: str) -> None:

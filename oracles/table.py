@@ -136,7 +136,9 @@ class Table:
             )
         wanted = self._units[label]
         where = f"{self.path}, column {header!r}"
-        return [convert(x, unit or wanted, wanted, where) for x in numbers.tolist()]
+        return [
+            convert(x, wanted if unit is None else unit, wanted, where) for x in numbers.tolist()
+        ]
 
     @property
     def _units(self) -> dict[str, str]:
@@ -188,11 +190,11 @@ def _read(path: Path) -> tuple[pd.DataFrame, str]:
     return frame, sha256(content).hexdigest()
 
 
-def _header(frame: pd.DataFrame, name: str, where: str) -> tuple[str, str]:
-    """The one header that is `name` or `name [unit]`, and the unit."""
+def _header(frame: pd.DataFrame, name: str, where: str) -> tuple[str, str | None]:
+    """The one header that is `name` or `name [unit]`, and the unit if it states one."""
     split = [(header, HEADER.fullmatch(header)) for header in map(str, frame.columns)]
     found = [
-        (header, parts["unit"] or "")
+        (header, parts["unit"])
         for header, parts in split
         if parts and name in {header, parts["name"]}
     ]

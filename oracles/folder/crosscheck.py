@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from math import isfinite
 from typing import TypeAlias
 
-from loop.parameters import Value
-from loop.records import Candidate, Measured, Observation, Rejection
+from loop.parameters import Point
+from loop.records import Candidate, Failed, Measured, Observation, Rejection
+from loop.space import SearchSpace
 from loop.units import convert
 from oracles.folder.columns import Column
 from oracles.folder.numbers import NUMBER
@@ -51,18 +53,49 @@ def _rejected(row: Row, torn: set[tuple[str, str, str]]) -> Row:
     return row
 
 
-def compared(row: Row, pending: Mapping[str, Candidate]) -> Observation | Rejection:
-    """The row's answer; a rejection where the row repeats another point than was asked.
-
-    Cells that were sorted or pasted apart from their id look like this. Only a pending candidate's
-    point is known here; the parameters of others are not compared.
-    """
+def compare(
+    row: Row, pending: Mapping[str, Candidate], space: SearchSpace
+) -> Observation | Rejection:
+    """The row's answer, beside the point that was asked; which is known of pending candidates."""
     answer = row.answer
-    if isinstance(answer, Rejection) or answer.candidate not in pending:
+    if isinstance(answer, Rejection):
         return answer
+    if answer.candidate not in pending:
+        return _require_whole(answer, space)
     point = pending[answer.candidate].point
+    rejection = _elsewhere(row, answer, point)
+    if rejection is not None:
+        return rejection
+    if isinstance(answer, Measured) and answer.executed is not None:
+        return replace(answer, executed={**point, **answer.executed})
+    return answer
+
+
+def _require_whole(answer: Observation, space: SearchSpace) -> Observation | Rejection:
+    """The answer; a rejection where it states a part of a point whose rest nobody here knows."""
+    if isinstance(answer, Failed) or answer.executed is None:
+        return answer
+    missing = [p.name for p in space.parameters if p.name not in answer.executed]
+    if not missing:
+        return answer
+    reason = (
+        f"no candidate {answer.candidate} is pending: state all that was executed"
+        f" ({', '.join(missing)} too), or nothing"
+    )
+    return Rejection(row=answer.source.row or 0, column="executed", reason=reason)
+
+
+def _elsewhere(row: Row, answer: Observation, point: Point) -> Rejection | None:
+    """A rejection where the row repeats another point than was asked.
+
+    Cells that were sorted or pasted apart from their id look like this.
+    """
     for column, cell in row.asked:
         wanted = _asked(point, column.subject)
+        if column.unit and column.trouble:
+            return Rejection(
+                row=answer.source.row or 0, column=column.header, reason=column.trouble
+            )
         if not _same(column, cell, wanted):
             given = f"{wanted:.10g} {column.wanted}".rstrip() if column.is_number else wanted
             reason = (
@@ -70,10 +103,10 @@ def compared(row: Row, pending: Mapping[str, Candidate]) -> Observation | Reject
                 f" correct the id, or state what was made in a column 'executed:{column.subject}'"
             )
             return Rejection(row=answer.source.row or 0, column=column.header, reason=reason)
-    return answer
+    return None
 
 
-def _asked(point: Mapping[str, Value], label: str) -> float | str:
+def _asked(point: Point, label: str) -> float | str:
     """The value of a worklist column in a point."""
     if label in point:
         value = point[label]
@@ -87,11 +120,10 @@ def _same(column: Column, cell: str, wanted: float | str) -> bool:
     """Whether a cell shows the value, as far as its digits go and under either decimal mark."""
     if isinstance(wanted, str):
         return cell == wanted
-    if (column.trouble and column.unit) or not NUMBER.fullmatch(cell):
+    shown = Decimal(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else Decimal("inf")
+    if not isfinite(shown):
         return False
-    shown = Decimal(cell.replace(",", "."))
-    exponent = shown.as_tuple().exponent
+    last_digit = float(f"1e{shown.as_tuple().exponent}")
     value = convert(wanted, column.wanted, column.unit or column.wanted, column.header)
-    last_digit = 10.0**exponent if isinstance(exponent, int) else 0.0
     half = 0.51 * last_digit  # a little more than half, for a 5 that was rounded either way
     return abs(float(shown) - value) <= half + 1e-9 * abs(value)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from math import isfinite
 
-NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 CHARACTERS = frozenset("+-0123456789.,eE '\u00a0\u202f")  # of numbers, however grouped
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)  # 1,234: a decimal, or a thousand
 

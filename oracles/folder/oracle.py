@@ -21,7 +21,7 @@ from loop.protocols import Declaration
 from loop.records import Candidate, Receipt, Rejection, Source
 from loop.space import SearchSpace
 from oracles.folder.columns import read_header, vocabulary
-from oracles.folder.crosscheck import compared, reject_contradictions
+from oracles.folder.crosscheck import compare, reject_contradictions
 from oracles.folder.files import write_changed, write_whole
 from oracles.folder.numbers import decimal_mark
 from oracles.folder.rows import Reader, Row
@@ -124,7 +124,7 @@ class Folder:
                 rejected: tuple[Rejection, ...] = (Rejection(row=0, reason=reason),)
                 return Receipt(file=path.name, sha256=digest, rows=0, rejected=rejected)
             case tuple() as rows:
-                answers = [compared(row, asked) for row in rows]
+                answers = [compare(row, asked, self.space) for row in rows]
         rejected = tuple(each for each in answers if isinstance(each, Rejection))
         return Receipt(
             file=path.name,

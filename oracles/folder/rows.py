@@ -12,14 +12,14 @@ from oracles.folder.columns import Column, Role, fields
 from oracles.folder.numbers import number
 from oracles.folder.sheet import Cells
 
-FINE = frozenset({"", "ok", "done", "measured"})
+FINE = frozenset({"ok", "done", "measured"})
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FAILED: Mapping[str, Kind] = {"failed": "infeasible", **{kind: kind for kind in KINDS}}
 SUM_SLACK = 1e-6  # as loop.parameters allows a composition
 
 
-class Unfit(Exception):  # noqa: N818  (it becomes a Rejection before it leaves this module)
-    """A cell that cannot be taken: its column, and why."""
+class Unfit(Exception):
+    """A cell that cannot be taken: its column, and why. It leaves this module as a Rejection."""
 
     def __init__(self, column: str, reason: str) -> None:
         """Keep both."""
@@ -60,6 +60,7 @@ class Reader:
         if not candidate:
             raise Unfit("candidate", "no candidate id")
         values = self._numbers(cells, "value")
+        errors = self._errors(cells, values)
         kind = self._failure(cells, values)
         notes = {column.header: cell for column, cell in self._cells(cells, "note")}
         reason = self._text(cells, "reason")
@@ -70,7 +71,7 @@ class Reader:
         return Measured(
             candidate=candidate,
             values=values,
-            errors=self._errors(cells, values),
+            errors=errors,
             replicate=self._text(cells, "replicate"),
             executed=self._executed(cells),
             notes=notes | ({"reason": reason} if reason else {}),
@@ -122,21 +123,24 @@ class Reader:
 
     def _failure(self, cells: Cells, values: Mapping[str, float]) -> Kind | None:
         """The kind of failure that the row reports, if any."""
-        status = self._text(cells, "status")
-        said = status.casefold().replace(" ", "_")
-        if said not in FINE and said not in FAILED:
-            raise Unfit("status", f"expected ok, {', '.join(FAILED)}, got {status!r}")
-        if said in FAILED and values:
-            raise Unfit("status", f"{status!r} beside a value: empty one of the two")
-        if said in FINE and not values:
+        for column, cell in self._cells(cells, "status"):
+            said = cell.casefold().replace(" ", "_")
+            if said in FAILED and values:
+                raise Unfit(column.header, f"{cell!r} beside a value: empty one of the two")
+            if said in FAILED:
+                return FAILED[said]
+            if said not in FINE:
+                raise Unfit(column.header, f"expected ok, {', '.join(FAILED)}, got {cell!r}")
+        if not values:
             raise Unfit("", "no value and no status")
-        return FAILED.get(said)
+        return None
 
     def _errors(self, cells: Cells, values: Mapping[str, float]) -> dict[str, float]:
-        errors = self._numbers(cells, "error")
-        for target in errors:
-            if target not in values:
-                raise Unfit(f"{target} error", f"an error, but no value of {target}")
+        errors: dict[str, float] = {}
+        for column, cell in self._cells(cells, "error"):
+            if column.subject not in values:
+                raise Unfit(column.header, f"an error, but no value of {column.subject}")
+            errors[column.subject] = self._number(column, cell)
         return errors
 
     def _executed(self, cells: Cells) -> Point | None:

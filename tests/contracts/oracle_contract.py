@@ -171,7 +171,7 @@ class OracleContract:
         assert time.monotonic() - began < (world.oracle.declaration.wall_s or 0) + START_S
         answer = told(answers).get(world.candidates[0].id)
         if answer is None:
-            assert any(receipt.rejected for receipt in answers)
+            assert any(isinstance(each, Receipt) and each.rejected for each in answers)
         else:
             assert isinstance(answer, Failed)
             assert answer.kind in kinds

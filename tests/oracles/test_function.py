@@ -3,14 +3,15 @@
 import os
 import sys
 import time
+from typing import cast
 
 import psutil
 import pytest
 
 from loop.errors import OracleError
 from loop.objective import Objective, Target
-from loop.parameters import Composition, Continuous
-from loop.records import Candidate, Failed, Measured, Why
+from loop.parameters import Composition, Continuous, Point
+from loop.records import Candidate, Failed, Kind, Measured, Why
 from loop.space import SearchSpace
 from oracles.function import Function, Refusal
 
@@ -20,7 +21,7 @@ SPACE = SearchSpace(
         Composition(name="alloy", elements=("Cu", "Au")),
     )
 )
-POINT = {"T": 500.0, "alloy": {"Cu": 0.25, "Au": 0.75}}
+POINT: Point = {"T": 500.0, "alloy": {"Cu": 0.25, "Au": 0.75}}
 both_ways = pytest.mark.parametrize("wall_s", [None, 20.0], ids=["here", "apart"])
 
 
@@ -211,8 +212,8 @@ def test_a_limit_is_a_positive_time(tmp_path, wall_s):
 
 def test_a_refusal_has_a_kind_from_the_list():
     """A kind that nobody knows is refused where it is written."""
-    with pytest.raises(ValueError, match="expected one of infeasible, .*got 'sad'"):
-        Refusal("sad", "it rains")
+    with pytest.raises(ValueError, match=r"expected one of infeasible, .*got 'sad'"):
+        Refusal(cast("Kind", "sad"), "it rains")
 
 
 def test_without_a_limit_the_call_is_in_this_process(tmp_path):

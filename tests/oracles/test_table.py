@@ -24,10 +24,10 @@ OBJECTIVE = Objective(targets=(Target(name="yield", unit="%"),))
 TEXT = "T,gas,yield\n400,Ar,10\n400,Ar,14\n400,N2,20\n800,Ar,30\n"
 
 
-def table(folder, text=TEXT, **settings):
+def table(folder, text=TEXT, space=SPACE, **settings):
     """The oracle of a CSV file."""
     (folder / "past.csv").write_text(text)
-    return Table(path=folder / "past.csv", **{"space": SPACE, "objective": OBJECTIVE} | settings)
+    return Table(path=folder / "past.csv", space=space, objective=OBJECTIVE, **settings)
 
 
 def ask(oracle, number=1, **point):
@@ -167,7 +167,7 @@ def test_every_barrel_is_found_with_its_three_replicates():
     )
     objective = Objective(targets=(Target(name="toughness", unit="J"),))
     oracle = Table(path=DATA / "crossed_barrel.csv", space=space, objective=objective)
-    designs = list({space.key(point): point for point in oracle.known.points}.values())
+    designs = list({tuple(point.items()): point for point in oracle.known.points}.values())
     answers = [ask(oracle, number, **design) for number, design in enumerate(designs)]
     assert len(designs) == 600
     assert all(isinstance(each, Measured) and each.repeats == 3 for each in answers)

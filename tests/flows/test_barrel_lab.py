@@ -1,0 +1,120 @@
+"""A whole laboratory campaign: Athanor in one process, a laboratory with its habits in another."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from loop.campaign import Campaign
+from loop.ledger import Ledger
+
+TABLE = Path(__file__).parents[3] / "shared" / "data" / "crossed_barrel.csv"
+LAB = Path(__file__).parent / "barrel_lab.py"
+CAMPAIGN = """
+name = "crossed-barrel"
+seed = 1
+[[parameter]]
+name = "n"
+kind = "discrete"
+low = 6
+high = 12
+step = 2
+[[parameter]]
+name = "theta"
+kind = "discrete"
+low = 0
+high = 200
+step = 25
+unit = "deg"
+[[parameter]]
+name = "r"
+kind = "discrete"
+low = 1.5
+high = 2.5
+step = 0.1
+unit = "mm"
+[[parameter]]
+name = "t"
+kind = "discrete"
+low = 0.7
+high = 1.4
+step = 0.35
+unit = "mm"
+[[target]]
+name = "toughness"
+unit = "J"
+goal = "max"
+[oracle]
+kind = "folder"
+[stop]
+evaluations = 60
+[run]
+batch = 6
+"""
+
+pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the data set is not here")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a campaign that a laboratory has answered, and the campaign."""
+    folder = tmp_path_factory.mktemp("barrel")
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    (folder / "results").mkdir()
+    with subprocess.Popen([sys.executable, LAB, folder, TABLE]) as lab:
+        try:
+            command = [sys.executable, "-m", "flows.cli", "run", folder, "--no-prefect"]
+            subprocess.run(command, check=True, capture_output=True, timeout=240)
+            (folder / "stop").touch()
+            assert lab.wait(60) == 0
+        finally:
+            lab.kill()
+    events = Ledger(f"sqlite:///{folder}/ledger.db", "crossed-barrel").events()
+    return folder, Campaign.replay(events[0].problem, events)
+
+
+def test_budget_is_exact(finished):
+    """Sixty candidates were asked, and sixty have an answer."""
+    _, campaign = finished
+    assert len(campaign.candidates) == campaign.answered == 60
+    assert campaign.closed == "budget: 60 evaluations"
+
+
+def test_every_row_is_accounted_for(finished):
+    """What the laboratory says it wrote is what the ledger took, doubled or rejected, row by row."""
+    folder, campaign = finished
+    account = json.loads((folder / "account.json").read_text())
+    taken = sum(len(each.receipt.observations) for each in campaign.ingested)
+    rejected = sum(len(each.receipt.rejected) for each in campaign.ingested)
+    duplicates = sum(each.duplicates for each in campaign.ingested)
+    counted = {"taken": taken, "duplicates": duplicates, "rejected": rejected}
+    assert {kind: number for kind, number in counted.items() if number} == account
+    assert min(account.values()) > 0
+
+
+def test_rejected_rows_say_why(finished):
+    """Wrong units and unknown ids come back in rejected/, with the reason."""
+    folder, _ = finished
+    reasons = "".join(path.read_text() for path in (folder / "rejected").iterdir())
+    assert "9999-xyz" in reasons
+    assert "'mm'" in reasons
+
+
+def test_the_values_are_those_of_the_table(finished):
+    """Every result is the mean of the three barrels of one design, and names that design."""
+    _, campaign = finished
+    means = pd.read_csv(TABLE).groupby(["n", "theta", "r", "t"]).toughness.mean()
+    for result in campaign.results:
+        point = result.point
+        design = (point["n"], point["theta"], round(point["r"], 9), round(point["t"], 9))
+        assert result.values["toughness"] == pytest.approx(means[design])
+
+
+def test_the_best_is_among_the_best(finished):
+    """The best barrel found is in the top 5 % of the 600 designs."""
+    _, campaign = finished
+    means = pd.read_csv(TABLE).groupby(["n", "theta", "r", "t"]).toughness.mean()
+    assert campaign.best.values["toughness"] >= means.quantile(0.95)

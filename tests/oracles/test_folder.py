@@ -1,0 +1,221 @@
+"""The rows of a laboratory's file: used once and rightly, or rejected with their reason."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from loop.errors import OracleError
+from loop.objective import Objective, Target
+from loop.records import Failed
+from oracles.folder.oracle import Folder
+from tests.oracles.laboratory import ASKED, SPACE, A, B, only, read, refusal, values
+
+GOOD = {(A, ""): {"toughness": 1.5, "cost": 3.0}, (B, ""): {"toughness": 2.5}}
+
+
+def test_a_plain_file_is_taken_as_it_is(tmp_path):
+    """Ids, values, partial answers and the place of every row are kept."""
+    receipt = read(tmp_path, f"candidate,toughness [J],cost\n{A},1.5,3\n{B},2.5,\n")
+    assert (values(receipt), receipt.rows, receipt.rejected) == (GOOD, 2, ())
+    source = receipt.observations[1].source
+    assert (source.oracle, source.file, source.row) == ("folder", "results.csv", 2)
+    assert source.sha256 == receipt.sha256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"candidate;toughness [J];cost\n{A};1.5;3\n{B};2.5;\n",
+        f"candidate;toughness [J];cost\n{A};1,5;3\n{B};2,5;\n",
+        f"candidate\ttoughness [J]\tcost\n{A}\t1,5\t3,0\n{B}\t2,5\t\n",
+        f"cost,toughness [mJ],candidate\n3,1500,{A}\n,2500,{B}\n",
+        f"ID,Toughness[J], cost []\n{A},1.5,3\n{B},2.5\n",
+        f'"candidate","toughness [J]","cost"\r\n"{A}","1.5","3"\r\n"{B}","2.5",""\r\n',
+        f"\n\ncandidate,toughness [J],cost,,\n{A}, 1.5 ,3,,\n\n,,,,\n{B},25e-1,,,\n",
+        f"candidate,toughness [J],cost,T [degC],gas\n{A},1.5,3,126.85,Ar\n{B},2.5,,,\n",
+        f"candidate,toughness [J],cost,status\n{A},1.5,3,ok\n{B},2.5,,\n",
+    ],
+)
+def test_the_same_answers_in_another_dress(tmp_path, text):
+    """Delimiter, decimal mark, order, units, case, quotes and blank lines make no difference."""
+    receipt = read(tmp_path, text)
+    assert (values(receipt), receipt.rows, receipt.rejected) == (GOOD, 2, ())
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "column", "reason"),
+    [
+        ("toughness [J]", "high", "toughness [J]", "expected a number .*got 'high'"),
+        ("toughness [J]", "NaN", "toughness [J]", "expected a number .*got 'NaN'"),
+        ("toughness [J]", "inf", "toughness [J]", "expected a number .*got 'inf'"),
+        ("toughness [J]", "1_000", "toughness [J]", "expected a number"),
+        ("toughness [J]", "0x10", "toughness [J]", "expected a number"),
+        ("toughness [J]", "٣", "toughness [J]", "expected a number"),
+        ("toughness [J]", "1e999", "toughness [J]", "expected a finite number"),
+        ("toughness [J]", "#DIV/0!", "toughness [J]", "expected a number"),
+        ("toughness [J]", "<5", "toughness [J]", "expected a number"),
+        ("toughness", "5", "toughness", r"states no unit: write '\[J\]'"),
+        ("toughness [GPa]", "5", "toughness [GPa]", "a unit that converts to it, got .*'GPa'"),
+        ("toughness [bananas]", "5", "toughness [bananas]", "expected a unit"),
+        ("cost [K]", "5", "cost [K]", "a unit that converts to it"),
+        ("toughness [J]", "", "", "no value and no status"),
+        ("toughness [J],,", "5,,7", "", "'7' stands in a column without a header"),
+        ("toughness [J]", "1,5", "", "3 cells below a header of 2"),
+        ("toughness error [J]", "5", "toughness error [J]", "an error, but no value"),
+        ("toughness [J],toughness error [J]", "5,-1", "toughness error [J]", "standard error"),
+        ("toughness [J],status", "5,failed", "status", "'failed' beside a value"),
+        ("status", "exploded", "status", "expected ok, failed, infeasible.*got 'exploded'"),
+        ("cost,T [K]", "5,401", "T [K]", "was asked at T = 400 K, the row says 401.*executed:T"),
+        ("cost,T [GPa]", "5,400", "T [GPa]", "a unit that converts to it, got .*'GPa'"),
+        ("cost,gas", "5,N2", "gas", "was asked at gas = Ar, the row says N2"),
+        ("cost,alloy.Au", "5,0.5", "alloy.Au", "was asked at alloy.Au = 0, the row says 0.5"),
+        ("cost,executed:T", "5,400", "executed:T", r"states no unit: write '\[K\]'"),
+        ("cost,executed:gas", "5,He", "executed:gas", "expected one of Ar, N2, got 'He'"),
+        ("cost,executed:alloy.Cu", "5,0.9", "executed:alloy", "fractions that sum to 1, got 0.9"),
+    ],
+)
+def test_what_cannot_be_taken_is_rejected_with_its_reason(tmp_path, header, cells, column, reason):
+    """A rejection names the row, the column and the reason; the other rows are taken."""
+    receipt = read(tmp_path, f"candidate,{header}\n{A},{cells}\n")
+    rejection = refusal(receipt)
+    assert (rejection.row, rejection.column) == (1, column)
+    assert re.search(reason, rejection.reason), rejection.reason
+    assert receipt.rows == 1
+
+
+def test_a_bad_row_does_not_spoil_the_good_ones(tmp_path):
+    """Every row of a file is an observation or a rejection, each for itself."""
+    receipt = read(tmp_path, f"candidate,cost\n{A},3\n{B},high\n,4\n0099-xyz,5\n")
+    assert [each.candidate for each in receipt.observations] == [A, "0099-xyz"]
+    assert [(each.row, each.column) for each in receipt.rejected] == [(2, "cost"), (3, "candidate")]
+    assert receipt.rows == 4
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "kind", "message"),
+    [
+        ("status", "failed", "infeasible", "the laboratory says: failed"),
+        ("status,reason", "Failed,it cracked", "infeasible", "it cracked"),
+        ("failure,reason", "not converged,no plateau", "not_converged", "no plateau"),
+        ("status,cost", "cancelled,", "cancelled", "the laboratory says: cancelled"),
+    ],
+)
+def test_a_failure_is_an_answer(tmp_path, header, cells, kind, message):
+    """A row that says why there is no value is a Failed of the kind that it names."""
+    failed = only(read(tmp_path, f"candidate,{header}\n{A},{cells}\n"))
+    assert isinstance(failed, Failed)
+    assert (failed.candidate, failed.kind, failed.message) == (A, kind, message)
+
+
+def test_a_failure_keeps_what_else_the_row_says(tmp_path):
+    """Other columns of a failed row stay in its log."""
+    failed = only(read(tmp_path, f"candidate,status,who\n{A},failed,Ada\n"))
+    assert failed.log == "who: Ada"
+
+
+def test_other_columns_are_notes(tmp_path):
+    """What nobody asked for is kept under its own header."""
+    text = f"candidate,cost,who,room [degC],reason\n{A},3,Ada,21.5,slow\n"
+    assert only(read(tmp_path, text)).notes == {
+        "who": "Ada",
+        "room [degC]": "21.5",
+        "reason": "slow",
+    }
+
+
+def test_errors_are_converted_as_differences(tmp_path):
+    """An error of 2 degC is 2 K, while a value of 2 degC is 275.15 K."""
+    objective = Objective(targets=(Target(name="melting", unit="K"),))
+    (tmp_path / "results").mkdir()
+    text = f"candidate,melting [degC],melting error [degC]\n{A},2,2\n"
+    (tmp_path / "results" / "a.csv").write_text(text)
+    (receipt,) = Folder(folder=tmp_path, space=SPACE, objective=objective).collect(ASKED)
+    measured = only(receipt)
+    assert measured.values == pytest.approx({"melting": 275.15})
+    assert measured.errors == pytest.approx({"melting": 2.0})
+
+
+def test_replicates_are_told_apart(tmp_path):
+    """The column `replicate` makes several values of one candidate possible."""
+    receipt = read(tmp_path, f"candidate,replicate,cost\n{A},1,3\n{A},2,4\n")
+    assert values(receipt) == {(A, "1"): {"cost": 3.0}, (A, "2"): {"cost": 4.0}}
+
+
+def test_a_file_that_contradicts_itself_is_not_believed(tmp_path):
+    """Two values of one measurement are both rejected: their order says nothing."""
+    text = f"candidate,cost\n{A},3\n{B},5\n{A},4\n"
+    receipt = read(tmp_path, text)
+    assert values(receipt) == {(B, ""): {"cost": 5.0}}
+    assert [each.row for each in receipt.rejected] == [1, 3]
+    assert "more than one cost" in receipt.rejected[0].reason
+
+
+def test_what_was_executed_completes_what_was_asked(tmp_path):
+    """The point of an answer is the one asked, with what the row says was made instead."""
+    text = (
+        "candidate,cost,executed:T [degC],executed:alloy.Cu [%],executed: alloy.Au\n"
+        f"{A},3,200,80,0.2\n"
+    )
+    executed = only(read(tmp_path, text)).executed
+    assert executed["T"] == pytest.approx(473.15)
+    assert executed["alloy"] == pytest.approx({"Cu": 0.8, "Au": 0.2})
+    assert executed["gas"] == "Ar"
+
+
+def test_a_late_row_states_all_that_was_executed_or_nothing(tmp_path):
+    """Of a candidate that waits no more the asked point is not known here."""
+    receipt = read(tmp_path, f"candidate,cost,executed:T [K]\n{A},3,450\n", pending=())
+    assert "state all that was executed (gas, alloy too), or nothing" in refusal(receipt).reason
+
+
+@pytest.mark.parametrize("shown", ["512.3456789", "512.3", "512", "5.1E2", "512,35", ""])
+def test_a_parameter_may_come_back_rounded(tmp_path, shown):
+    """A worklist that went through a spreadsheet is recognised, as far as its digits go."""
+    assert only(read(tmp_path, f"candidate;cost;T [K]\n{B};3;{shown}\n")).values == {"cost": 3.0}
+
+
+@pytest.mark.parametrize("shown", ["512.4", "513", "511.9", "high", "1e999", "0"])
+def test_a_parameter_of_another_candidate_is_noticed(tmp_path, shown):
+    """Cells that were sorted apart from their id are not taken for its answer."""
+    receipt = read(tmp_path, f"candidate;cost;T [K]\n{B};3;{shown}\n")
+    assert "correct the id, or state what was made" in refusal(receipt).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("candidate,cost,cost\n", "columns 'cost' and 'cost' are the same"),
+        ("candidate,toughness [J],toughness [mJ]\n", r"'toughness \[mJ\]' are the same"),
+        ("candidate,cost,who,who\n", "columns 'who' and 'who' are the same"),
+        ("sample,cost\n0001,3\n", "no column 'candidate'"),
+        ("candidate|cost\n0001|3\n", "no column 'candidate'"),
+        ('candidate,cost\n0001,"3\n', "the quotation marks do not pair"),
+        ("candidate;cost\n0001;1,5\n0002;1.5\n", "'1,5' has a comma, '1.5' a point"),
+        ("candidate;cost\n0001;1.234,5\n0002;1.234\n", "the decimal mark is not clear"),
+        ("candidate;cost\n0001;1 234,5\n0002;1.234\n", "the decimal mark is not clear"),
+        ("candidate;cost\n0001;1,234\n", "'1,234' may be a decimal or a thousand"),
+        ('candidate,cost\n0001,"1,5"\n', "and so are the columns separated"),
+    ],
+)
+def test_a_file_that_can_be_read_two_ways_is_rejected_whole(tmp_path, text, reason):
+    """A file is never guessed at: one rejection, of row 0, says what is unclear."""
+    receipt = read(tmp_path, text)
+    assert (receipt.rows, receipt.observations, refusal(receipt).row) == (0, (), 0)
+    assert re.search(reason, refusal(receipt).reason), receipt.rejected
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1,234", 1.234), ("1234", 1234.0), ("-,5", -0.5), ("2,5e-3", 0.0025)]
+)
+def test_a_declared_decimal_mark_settles_it(tmp_path, cell, value):
+    """Where the campaign declares the decimal comma, a comma is one."""
+    receipt = read(tmp_path, f"candidate;cost\n{A};{cell}\n", decimal=",")
+    assert only(receipt).values == {"cost": value}
+
+
+def test_names_that_a_header_cannot_tell_apart_are_refused():
+    """A target that is called like a reserved column, or like a parameter, is an error."""
+    objective = Objective(targets=(Target(name="status"),))
+    with pytest.raises(OracleError, match=r"results column 'status'.*Rename the target"):
+        Folder(folder=Path(), space=SPACE, objective=objective)
