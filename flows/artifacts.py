@@ -1,13 +1,12 @@
 """What Prefect's UI shows of a campaign: progress, the best so far, the observations.
 
-Each artifact is created once and then updated under the same key, so that its page keeps its
-address and its history stays one line. A view: where it cannot be written, the campaign goes on.
+Each artifact is created once per flow run and then updated under the same key, so that its page
+keeps its address. A view: where it cannot be written the campaign goes on, and never waits for it.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -15,44 +14,56 @@ from httpx import HTTPError
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
-from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from flows.views import observations, praise
 from loop.campaign import Campaign
 
 PAUSE_S = 1.0  # an update costs 0.03 to 0.08 s; people read once in a while
+LAST_S = 10.0  # how long the end of a run waits for the last one
 
 
 class Artifacts:
-    """The artifacts of one flow run."""
+    """The artifacts of the flow run that makes it."""
 
     def __init__(self, budget: int) -> None:
         """Nothing is created before the first `show`."""
         self._budget = budget
+        self._run = UUID(flow_run.get_id())
         self._ids: dict[str, UUID] = {}
-        self._shown = float("-inf")
+        self._writing: asyncio.Task[None] | None = None
 
-    async def show(self, campaign: Campaign) -> None:
-        """Bring all artifacts up to date, at most once in PAUSE_S unless the campaign is closed."""
-        if campaign.closed is None and monotonic() - self._shown < PAUSE_S:
+    def show(self, campaign: Campaign) -> None:
+        """Begin to bring all artifacts up to date, unless they are being written or just were."""
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(campaign, PAUSE_S))
+
+    async def close(self, campaign: Campaign) -> None:
+        """Show the campaign as it is at the end of the run."""
+        try:
+            async with asyncio.timeout(LAST_S):
+                if self._writing is not None:
+                    await self._writing
+                await self._write(campaign, 0.0)
+        except TimeoutError:
             return
+
+    async def _write(self, campaign: Campaign, pause_s: float) -> None:
         try:
             async with get_client() as client:
                 for kind, content in _contents(campaign, self._budget).items():
                     await self._put(client, key(kind, campaign.problem.name), content)
-        except (HTTPError, PrefectException, OSError) as error:
-            get_run_logger().warning("artifacts are behind: %s", error)
-        self._shown = monotonic()
+        except (HTTPError, PrefectException, OSError):
+            pass  # the server has gone, and says so itself; the ledger has it all
+        await asyncio.sleep(pause_s)
 
-    async def _put(self, client: PrefectClient, key: str, content: Mapping[str, Any]) -> None:
+    async def _put(self, client: PrefectClient, key: str, content: dict[str, Any]) -> None:
         if key in self._ids:
             update = ArtifactUpdate(data=content["data"], description=content["description"])
             await client.update_artifact(self._ids[key], update)
-            return
-        run = UUID(flow_run.get_id())
-        created = await client.create_artifact(ArtifactCreate(key=key, flow_run_id=run, **content))
-        self._ids[key] = created.id
+        else:
+            new = ArtifactCreate(key=key, flow_run_id=self._run, **content)
+            self._ids[key] = (await client.create_artifact(new)).id
 
 
 def key(kind: str, campaign: str) -> str:
@@ -65,27 +76,16 @@ def _contents(campaign: Campaign, budget: int) -> dict[str, dict[str, Any]]:
     share = min(100.0, 100.0 * campaign.answered / budget)
     said = f"{campaign.answered} of {budget} evaluations"
     waiting = f"; {len(campaign.pending)} waiting for an answer" if campaign.pending else ""
-    best = _best(campaign)
+    best = campaign.best
+    praised = praise(campaign, best) if best else "No answer keeps every bound yet."
+    page = f"# {campaign.problem.name}\n\n{praised}\n\n{campaign.closed or ''}"
+    rows = json.dumps(observations(campaign))
     return {
         "progress": {
             "type": "progress",
             "data": share,
-            "description": f"{said}{waiting}. {campaign.closed or best}",
+            "description": f"{said}{waiting}. {campaign.closed or praised}",
         },
-        "best": {
-            "type": "markdown",
-            "data": f"# {campaign.problem.name}\n\n{best}",
-            "description": best,
-        },
-        "observations": {
-            "type": "table",
-            "data": json.dumps(observations(campaign)),
-            "description": said,
-        },
+        "best": {"type": "markdown", "data": page, "description": praised},
+        "observations": {"type": "table", "data": rows, "description": said},
     }
-
-
-def _best(campaign: Campaign) -> str:
-    """The best so far in one line."""
-    best = campaign.best
-    return praise(campaign, best) if best else "No answer keeps every bound yet."

@@ -1,6 +1,6 @@
 """The Prefect flows: a campaign with an oracle that evaluates, and one turn of any campaign.
 
-Parameters are the campaign folder and plain numbers; everything else is in the folder. The flows
+Parameters are the campaign folder and plain values; everything else is in the folder. The flows
 add nothing to what `loop.run` does but where it runs and what is shown of it.
 """
 
@@ -9,7 +9,10 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+from httpx import HTTPError
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
@@ -18,36 +21,39 @@ from flows.laboratory import take
 from flows.rig import loaded
 from flows.tasks import evaluate
 from flows.views import written
-from flows.worker import worker
-from loop.campaign import Campaign
+from flows.worker import name, worker
 from loop.records import Candidate
-from loop.run import Answers, drive
+from loop.run import Answers, drive, replay
+
+OURS = "athanor"
+WORKER = "worker:"
 
 
 def _name() -> str:
-    """The campaign's name: the folder's, because the file may not be readable."""
+    """The folder's name: the campaign's own may not be readable."""
     return Path(flow_run.get_parameters()["folder"]).name
 
 
 # Asynchronous, because a synchronous flow waits a second at its end for its heartbeat.
 # No result is kept: the ledger is the result. Threads: `drive` decides how many are in flight.
 @flow(name="campaign", flow_run_name=_name, persist_result=False)
-async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001, FBT002  (of a flow)
+async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001, FBT002  (a form)
     """Run the campaign in a folder until it is closed, and say why it was.
 
     Args:
         folder: the campaign folder.
         take_over: hold workers on other hosts for gone, and evaluate again what they were at.
     """
+    await _sign()
     setup = loaded(Path(folder))
     artifacts = Artifacts(setup.rig.rules.evaluations)
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
     steps = drive(setup.rig, partial(_submit, folder), in_flight=setup.workers, worker=us)
-    latest: Campaign | None = None
-    while (step := await asyncio.to_thread(next, steps, None)) is not None:
-        latest = step
-        await artifacts.show(latest)
-    return str(latest and latest.closed)
+    while (after := await asyncio.to_thread(next, steps, None)) is not None:
+        artifacts.show(after)
+    end = replay(setup.rig)
+    await artifacts.close(end)
+    return str(end.closed)
 
 
 @flow(name="turn", flow_run_name=_name, persist_result=False)
@@ -57,11 +63,24 @@ async def turn(folder: str) -> str:
     Args:
         folder: the campaign folder.
     """
+    await _sign()
     setup = loaded(Path(folder))
     us = worker(setup.rig.oracle.declaration.wall_s)
     after = await asyncio.to_thread(take, setup, us)
-    await Artifacts(setup.rig.rules.evaluations).show(after)
+    await Artifacts(setup.rig.rules.evaluations).close(after)
     return after.closed or f"{len(after.pending)} waiting for an answer"
+
+
+async def _sign() -> None:
+    """Tag this flow run with its worker, so that `flows.session` can tell when it was killed.
+
+    The run alone: a task with a tag would ask the server for a slot before it may begin.
+    """
+    try:
+        async with get_client() as client:
+            await client.update_flow_run(flow_run.get_id(), tags=[OURS, f"{WORKER}{name()}"])
+    except (HTTPError, PrefectException):
+        return
 
 
 def _submit(folder: str, candidate: Candidate) -> Future[Answers]:

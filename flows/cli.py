@@ -1,6 +1,7 @@
 """The athanor command. The one module that imports where it must: help and status are instant."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -276,7 +277,16 @@ def _run_with_prefect(folder: Path, *, take_over: bool) -> None:
 
         setup = loaded(folder)
         with session.cancelling():
-            conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
+            there = conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
+        if not there:
+            _go_without_prefect(_end(folder))
+
+
+def _go_without_prefect(code: int) -> NoReturn:
+    """End at once: Prefect would wait for its server with every event that it still holds."""
+    out.print("Prefect's server was lost on the way. The campaign went on; its ledger is whole.")
+    sys.stdout.flush()
+    os._exit(code)
 
 
 @contextmanager
@@ -291,6 +301,7 @@ def _prefect(folder: Path) -> Iterator[None]:
             loaded(folder)
             wait(address)
         out.print(f"Watch it: {address.ui}")
+        logging.raiseExceptions = False  # a server that has gone is not the terminal's business
         with connected(address):
             yield
 

@@ -40,7 +40,11 @@ SETTINGS = {
 
 
 # The terminal belongs to the progress bar: Prefect's own lines go to its server.
-QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
+QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+    "DO_NOT_TRACK": "1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

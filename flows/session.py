@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from httpx import HTTPError
-from prefect import tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import (
@@ -22,31 +21,32 @@ from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from flows import laboratory
-from flows.campaign import campaign, turn
+from flows import laboratory, plain
+from flows.campaign import OURS, WORKER, campaign, turn
 from flows.rig import Setup
-from flows.worker import HOST, lives_here, name
+from flows.worker import HOST, lives_here, name, worker
 
-OURS = "athanor"
-WORKER = "worker:"
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def run(setup: Setup, *, take_over: bool) -> None:
-    """Run the campaign until it is closed."""
+def run(setup: Setup, *, take_over: bool) -> bool:
+    """Run the campaign until it is closed; False where Prefect's server was lost on the way."""
     settle(_is_gone, Crashed(message="Its process was killed. The ledger has its answers."))
-    folder = str(setup.folder)
-    with tags(OURS, f"{WORKER}{name()}"):
+    us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
+    try:
         if setup.rig.oracle.declaration.evaluates:
-            asyncio.run(campaign(folder, take_over))
+            asyncio.run(campaign(str(setup.folder), take_over))
         else:
-            laboratory.run(setup, lambda: asyncio.run(turn(folder)))
+            laboratory.run(setup, lambda: take_turn(setup))
+    except (HTTPError, PrefectException):
+        plain.run(setup, us)
+        return False
+    return True
 
 
 def take_turn(setup: Setup) -> None:
     """Take one turn."""
-    with tags(OURS, f"{WORKER}{name()}"):
-        asyncio.run(turn(str(setup.folder)))
+    asyncio.run(turn(str(setup.folder)))
 
 
 def take_turns(setup: Setup, every_s: int) -> None:
@@ -86,8 +86,8 @@ def settle(concerned: Callable[[str], bool], state: State) -> None:
     try:
         with get_client(sync_client=True) as client:
             for each in client.read_flow_runs(flow_run_filter=running):
-                worker = next((tag for tag in each.tags if tag.startswith(WORKER)), WORKER)
-                if concerned(worker.removeprefix(WORKER)):
+                tagged = next((tag for tag in each.tags if tag.startswith(WORKER)), WORKER)
+                if concerned(tagged.removeprefix(WORKER)):
                     client.set_flow_run_state(each.id, state, force=True)
     except (HTTPError, PrefectException, OSError):
         return

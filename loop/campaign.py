@@ -37,7 +37,7 @@ from loop.records import (
 )
 
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
-CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no i, l, o, 0, 1: they are misread on a vial
+CODE_LETTERS = "bcdfghjkmnpqrstvwxyz"  # nothing misread on a vial, no word, no month
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ class Campaign:
 
 
 def candidate_id(problem: Problem, number: int) -> str:
-    """The id of a campaign's n-th candidate, such as `0007-k3f`."""
+    """The id of a campaign's n-th candidate, such as `0007-kzf`."""
     digest = blake2b(f"{problem.name}|{problem.seed}|{number}".encode(), digest_size=3).digest()
     return f"{number:04d}-" + "".join(CODE_LETTERS[byte % len(CODE_LETTERS)] for byte in digest)
 

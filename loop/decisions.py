@@ -5,6 +5,7 @@ which it has already happened, it decides nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import TypeAlias
 
@@ -140,7 +141,7 @@ class _Known:
         self.campaign = campaign
         self.waiting = {candidate.id for candidate in campaign.pending}
         self.refused = {candidate.id for candidate, _ in campaign.failures}
-        self.seen = {(each.receipt.file, each.receipt.sha256) for each in campaign.ingested}
+        self.seen = {each.receipt.file: each.receipt.sha256 for each in campaign.ingested}
         self.answers: dict[tuple[str, str, str], Observation] = {}
         for candidate in campaign.candidates:
             for observation in campaign.observations.get(candidate, ()):
@@ -166,27 +167,27 @@ class _Known:
         return [Observed(observation=observation)]
 
     def ingest(self, receipt: Receipt) -> list[Event]:
-        """The one event of a file's revision; none where this revision has been read before."""
-        if (receipt.file, receipt.sha256) in self.seen:
+        """The one event of a file's revision; none where it is the one that was read last."""
+        if self.seen.get(receipt.file) == receipt.sha256:
             return []
-        self.seen.add((receipt.file, receipt.sha256))
+        self.seen[receipt.file] = receipt.sha256
         taken: list[Observation] = []
         rejected = list(receipt.rejected)
         corrected: list[str] = []
         duplicates = 0
-        for raw in receipt.observations:
-            reason = self._objection(raw)
+        for row in map(self._completed, receipt.observations):
+            reason = self._objection(row)
             if reason:
-                rejected.append(Rejection(row=raw.source.row or 0, reason=reason))
+                rejected.append(Rejection(row=row.source.row or 0, reason=reason))
                 continue
-            if self._holds(raw):
+            if self._holds(row):
                 duplicates += 1
                 continue
-            held = [self.answers[key] for key in _keys(raw) if key in self.answers]
-            if any(not _agree(raw, each) for each in held):
-                corrected.append(raw.candidate)
-            taken.append(raw)
-            self._keep(raw)
+            held = [self.answers[key] for key in _keys(row) if key in self.answers]
+            if any(not _agree(row, each) for each in held):
+                corrected.append(row.candidate)
+            taken.append(row)
+            self._keep(row)
         return [
             Ingested(
                 receipt=Receipt(
@@ -200,6 +201,13 @@ class _Known:
                 corrected=tuple(dict.fromkeys(corrected)),
             )
         ]
+
+    def _completed(self, observation: Observation) -> Observation:
+        """The answer, its executed point filled up with what was asked where the row is silent."""
+        asked = self.campaign.candidates.get(observation.candidate)
+        if asked is None or isinstance(observation, Failed) or observation.executed is None:
+            return observation
+        return replace(observation, executed={**asked.point, **observation.executed})
 
     def _objection(self, observation: Observation) -> str:
         """Why a row cannot be taken; empty where it can."""

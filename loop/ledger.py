@@ -141,7 +141,7 @@ def _engine(url: str) -> sa.Engine:
             "ledger", "a database URL such as sqlite:///ledger.db", repr(url)
         ) from error
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed)
+        return _engine_of_server(parsed)
     if parsed.database in {None, "", ":memory:"}:
         engine = sa.create_engine(
             parsed, poolclass=StaticPool, connect_args={"check_same_thread": False}
@@ -151,6 +151,15 @@ def _engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _engine_of_server(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url)
+    except ModuleNotFoundError as error:
+        raise LedgerError(
+            "ledger", f"a driver for {url.drivername}", "none", "pip install 'athanor-loop[postgres]'"
+        ) from error
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

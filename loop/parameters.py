@@ -101,7 +101,7 @@ class Discrete:
         """Raise SpaceError unless a whole number of steps leads from low to high."""
         _require_range(self.name, self.low, self.high)
         steps = (self.high - self.low) / self.step if self.step > 0 else 0.0
-        if steps < 1 or abs(steps - round(steps)) > 1e-6:
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
             raise SpaceError(
                 f"space.{self.name}.step",
                 f"a step that divides {self.low:g} to {self.high:g} evenly",
@@ -222,6 +222,12 @@ class Composition:
                     raise SpaceError(
                         f"{where}.{side}.{element}", "a fraction from 0 to 1", f"{bound:g}"
                     )
+        if self.step is not None and not (
+            0 < self.step <= 0.5 and abs(1 / self.step - round(1 / self.step)) < 1e-6
+        ):
+            raise SpaceError(
+                f"{where}.step", "a step that divides 1 evenly, such as 0.05", f"{self.step:g}"
+            )
         for element, (low, high) in zip(self.elements, self.limits, strict=True):
             if low > high:
                 raise SpaceError(
@@ -230,12 +236,6 @@ class Composition:
         if self.at_most is not None and not 1 <= self.at_most <= len(self.elements):
             raise SpaceError(
                 f"{where}.at_most", f"1 to {len(self.elements)} elements", str(self.at_most)
-            )
-        if self.step is not None and not (
-            0 < self.step <= 0.5 and abs(1 / self.step - round(1 / self.step)) < 1e-6
-        ):
-            raise SpaceError(
-                f"{where}.step", "a step that divides 1 evenly, such as 0.05", f"{self.step:g}"
             )
         if not self._is_possible():
             raise SpaceError(

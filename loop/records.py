@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """A model's belief about one target, in the target's unit."""
+    """A model's belief about one target's true value, without noise, in the target's unit."""
 
     mean: float
     sd: float

@@ -50,7 +50,7 @@ def convert(value: float, unit: str, wanted: str, where: str) -> float:
     require(wanted, where)
     try:
         return float(_registry().Quantity(value, unit).to(wanted).magnitude)
-    except pint.PintError as error:
+    except pint.DimensionalityError as error:
         raise UnitError(
             where,
             f"a value in {wanted!r} or a unit that converts to it",

@@ -19,7 +19,7 @@ from ase.data import chemical_symbols
 from loop.records import Kind
 
 
-class Refusal(Exception):  # noqa: N818  (it carries an answer, a Failed in the making)
+class Refusal(Exception):
     """An evaluation that has no value, with its kind from the closed list."""
 
     def __init__(self, kind: Kind, message: str) -> None:

@@ -32,7 +32,7 @@ BOOT = (
 )
 
 
-class Lost(Exception):  # noqa: N818  (an answer, not a mistake)
+class Lost(Exception):
     """The worker died under the evaluation."""
 
 

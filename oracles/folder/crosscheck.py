@@ -7,8 +7,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from loop.parameters import Point
-from loop.records import Candidate, Failed, Measured, Observation, Rejection
-from loop.space import SearchSpace
+from loop.records import Candidate, Measured, Observation, Rejection
 from loop.units import convert
 from oracles.folder.columns import Column
 from oracles.folder.numbers import NUMBER
@@ -53,36 +52,16 @@ def _rejected(row: Row, torn: set[tuple[str, str, str]]) -> Row:
     return row
 
 
-def compare(
-    row: Row, pending: Mapping[str, Candidate], space: SearchSpace
-) -> Observation | Rejection:
-    """The row's answer, beside the point that was asked; which is known of pending candidates."""
+def compare(row: Row, pending: Mapping[str, Candidate]) -> Observation | Rejection:
+    """The row's answer, beside the point that was asked.
+
+    Only pending candidates' points are known here: the parameters of other rows are not compared.
+    """
     answer = row.answer
-    if isinstance(answer, Rejection):
+    if isinstance(answer, Rejection) or answer.candidate not in pending:
         return answer
-    if answer.candidate not in pending:
-        return _require_whole(answer, space)
     point = pending[answer.candidate].point
-    rejection = _elsewhere(row, answer, point)
-    if rejection is not None:
-        return rejection
-    if isinstance(answer, Measured) and answer.executed is not None:
-        return replace(answer, executed={**point, **answer.executed})
-    return answer
-
-
-def _require_whole(answer: Observation, space: SearchSpace) -> Observation | Rejection:
-    """The answer; a rejection where it states a part of a point whose rest nobody here knows."""
-    if isinstance(answer, Failed) or answer.executed is None:
-        return answer
-    missing = [p.name for p in space.parameters if p.name not in answer.executed]
-    if not missing:
-        return answer
-    reason = (
-        f"no candidate {answer.candidate} is pending: state all that was executed"
-        f" ({', '.join(missing)} too), or nothing"
-    )
-    return Rejection(row=answer.source.row or 0, column="executed", reason=reason)
+    return _elsewhere(row, answer, point) or answer
 
 
 def _elsewhere(row: Row, answer: Observation, point: Point) -> Rejection | None:

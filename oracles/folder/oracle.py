@@ -124,7 +124,7 @@ class Folder:
                 rejected: tuple[Rejection, ...] = (Rejection(row=0, reason=reason),)
                 return Receipt(file=path.name, sha256=digest, rows=0, rejected=rejected)
             case tuple() as rows:
-                answers = [compare(row, asked, self.space) for row in rows]
+                answers = [compare(row, asked) for row in rows]
         rejected = tuple(each for each in answers if isinstance(each, Rejection))
         return Receipt(
             file=path.name,

@@ -66,6 +66,24 @@ def test_a_corrected_row_supersedes_the_old_one(tmp_path):
     assert len(Campaign.replay(PROBLEM, events).measurements(A)) == 2
 
 
+def test_a_correction_can_be_taken_back(tmp_path):
+    """A file that says again what it said at first is read again."""
+    events = OPEN
+    for value in ("1.5", "1.6", "1.5"):
+        events = visit(tmp_path, events, f"{A},{value},3")
+    assert found(events) == {A: {"toughness": 1.5, "cost": 3.0}}
+    assert len(events) == len(OPEN) + 3
+
+
+def test_what_was_executed_completes_what_was_asked(tmp_path):
+    """The point of an answer, however late, is the one asked with what the row says was made."""
+    events = visit(tmp_path, OPEN, f"{A},1.5,3")
+    header = "candidate,toughness [J],cost,executed:T [K]"
+    events = visit(tmp_path, events, f"{A},1.6,3,450", header=header)
+    asked = Campaign.replay(PROBLEM, events).candidates[A].point
+    assert Campaign.replay(PROBLEM, events).results[0].point == {**asked, "T": 450.0}
+
+
 def test_files_that_disagree_are_not_averaged(tmp_path):
     """A second file with another value is rejected with the way out."""
     events = visit(tmp_path, OPEN, f"{A},1.5,3")

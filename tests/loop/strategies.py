@@ -1,0 +1,319 @@
+"""Hypothesis strategies for every noun of the loop. What they draw is legal by construction."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from loop.designs import fresh
+from loop.objective import Bound, Objective, Target
+from loop.parameters import (
+    Array,
+    Categorical,
+    Composition,
+    Continuous,
+    Discrete,
+    Parameter,
+    Point,
+)
+from loop.records import (
+    Amended,
+    Attached,
+    Candidate,
+    Closed,
+    Event,
+    Failed,
+    Ingested,
+    Kind,
+    Measured,
+    Observation,
+    Observed,
+    Opened,
+    Origin,
+    Prediction,
+    Problem,
+    Proposed,
+    Receipt,
+    Rejection,
+    Reopened,
+    Retracted,
+    Source,
+    Started,
+    Vetoed,
+    Why,
+)
+from loop.space import Linear, SearchSpace
+
+ELEMENTS = ("Cu", "Au", "Pd", "Ni", "Al")
+UNITS = ("", "K", "GPa", "g/cm^3", "eV/atom", "%")
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+numbers = st.floats(-1e6, 1e6, allow_nan=False, width=32)
+errors = st.floats(0.0, 1e3, width=32)
+seeds = st.integers(0, 2**31 - 1)
+units = st.sampled_from(UNITS)
+
+
+@st.composite
+def continuous(draw: st.DrawFn, name: str = "T") -> Continuous:
+    """A range on a linear or a logarithmic scale."""
+    log = draw(st.booleans())
+    low = draw(st.floats(1e-3, 1e3) if log else st.floats(-1e3, 1e3))
+    width = draw(st.floats(1e-2, 1e3))
+    return Continuous(name=name, low=low, high=low + width, unit=draw(units), log=log)
+
+
+@st.composite
+def discrete(draw: st.DrawFn, name: str = "time") -> Discrete:
+    """Up to twenty steps of a decimal width."""
+    step = draw(st.sampled_from([0.01, 0.05, 0.25, 1.0, 5.0]))
+    low = step * draw(st.integers(-100, 100))
+    high = low + step * draw(st.integers(1, 20))
+    return Discrete(name=name, low=low, high=high, step=step, unit=draw(units))
+
+
+@st.composite
+def categorical(draw: st.DrawFn, name: str = "gas") -> Categorical:
+    """Two to four names."""
+    return Categorical(
+        name=name, values=tuple(draw(st.lists(texts, min_size=2, max_size=4, unique=True)))
+    )
+
+
+@st.composite
+def composition(draw: st.DrawFn, name: str = "alloy") -> Composition:
+    """Bounds, a step and `at_most`, all around one composition that is known to be legal."""
+    elements = ELEMENTS[: draw(st.integers(2, len(ELEMENTS)))]
+    parts = draw(st.sampled_from([4, 10, 20]))
+    at_most = draw(st.none() | st.integers(1, len(elements)))
+    present = draw(st.permutations(elements))[: at_most or len(elements)]
+    cuts = sorted(
+        draw(st.lists(st.integers(0, parts), min_size=len(present) - 1, max_size=len(present) - 1))
+    )
+    counts = dict(zip(present, np.diff([0, *cuts, parts]).tolist(), strict=True))
+    low = {e: draw(st.integers(0, n)) / parts for e, n in counts.items() if draw(st.booleans())}
+    high = {
+        e: draw(st.integers(counts.get(e, 0), parts)) / parts
+        for e in elements
+        if draw(st.booleans())
+    }
+    return Composition(
+        name=name,
+        elements=elements,
+        low=low or None,
+        high=high or None,
+        at_most=at_most,
+        step=draw(st.sampled_from([None, 1 / parts])),
+    )
+
+
+parameters: st.SearchStrategy[Parameter] = st.one_of(
+    continuous(), discrete(), categorical(), composition()
+)
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    """One to four parameters, and up to two constraints that a point of the space meets."""
+    drawn = st.tuples(continuous(), discrete(), categorical(), composition())
+    chosen = draw(st.permutations(draw(drawn)))[: draw(st.integers(1, 4))]
+    space = SearchSpace(parameters=tuple(chosen))
+    return SearchSpace(parameters=space.parameters, constraints=draw(_constraints(space)))
+
+
+@st.composite
+def _constraints(draw: st.DrawFn, space: SearchSpace) -> tuple[Linear, ...]:
+    """Constraints through, or on one side of, one point."""
+    terms = [
+        label
+        for p in space.parameters
+        if not isinstance(p, Categorical) and not (isinstance(p, Continuous) and p.log)
+        for label in p.labels
+    ]
+    if not terms:
+        return ()
+    values = _values(fresh(space, 1, draw(seeds), set()), space)
+    constraints = []
+    for _ in range(draw(st.integers(0, 2))):
+        chosen = draw(st.lists(st.sampled_from(terms), min_size=1, max_size=3, unique=True))
+        coefficients = {term: float(draw(st.sampled_from([-2, -1, 1, 3]))) for term in chosen}
+        here = sum(c * values[term] for term, c in coefficients.items())
+        side = draw(st.sampled_from(["low", "high"]))
+        constraints.append(Linear(terms=coefficients, **{side: here}))
+    return tuple(constraints)
+
+
+def _values(X: Array, space: SearchSpace) -> dict[str, float]:
+    """The numeric terms of the first point of X (n, d), by the names that constraints use."""
+    values: dict[str, float] = {}
+    for parameter in space.parameters:
+        value: Any = space.decode(X)[0][parameter.name]
+        match parameter:
+            case Composition():
+                values |= {f"{parameter.name}.{e}": value.get(e, 0.0) for e in parameter.elements}
+            case Continuous() | Discrete():
+                values[parameter.name] = value
+            case Categorical():
+                pass
+    return values
+
+
+@st.composite
+def points(draw: st.DrawFn, space: SearchSpace) -> Point:
+    """A feasible point."""
+    X = fresh(space, 1, draw(seeds), set())
+    assume(len(X) == 1)
+    return space.decode(X)[0]
+
+
+@st.composite
+def objectives(draw: st.DrawFn) -> Objective:
+    """One to three targets, a goal among them, and bounds on any."""
+    names = ("hardness", "density", "cost")[: draw(st.integers(1, 3))]
+    goals = st.sampled_from(["max", "min", "observe"])
+    lead = draw(st.sampled_from(["max", "min"]))
+    targets = tuple(
+        Target(name=name, unit=draw(units), goal=draw(goals) if n else lead)
+        for n, name in enumerate(names)
+    )
+    senses = st.sampled_from(["<=", ">="])
+    bounds = st.builds(Bound, target=st.sampled_from(names), sense=senses, value=numbers)
+    return Objective(targets=targets, bounds=tuple(draw(st.lists(bounds, max_size=2))))
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """A whole question."""
+    return Problem(
+        name=draw(texts), space=draw(spaces()), objective=draw(objectives()), seed=draw(seeds)
+    )
+
+
+predictions = st.builds(Prediction, mean=numbers, sd=errors)
+whys = st.builds(
+    Why,
+    origin=st.sampled_from(get_args(Origin)),
+    cause=texts,
+    acquisition=texts,
+    value=st.none() | numbers,
+    predicted=st.dictionaries(texts, predictions, max_size=2),
+    nearest=texts,
+    distance=st.none() | errors,
+    model=texts,
+    seed=st.none() | seeds,
+)
+sources = st.builds(
+    Source,
+    oracle=texts,
+    versions=st.dictionaries(texts, texts, max_size=2),
+    attempt=texts,
+    seconds=st.none() | errors,
+    file=texts,
+    sha256=texts,
+    row=st.none() | st.integers(1, 99),
+)
+
+
+def candidates(space: SearchSpace, names: st.SearchStrategy[str]) -> st.SearchStrategy[Candidate]:
+    """A feasible candidate."""
+    return st.builds(Candidate, id=names, point=points(space), why=whys)
+
+
+@st.composite
+def observations(
+    draw: st.DrawFn, problem: Problem, candidates: st.SearchStrategy[str]
+) -> Observation:
+    """A failure, or values of some of the targets with some of their errors."""
+    candidate = draw(candidates)
+    if draw(st.booleans()):
+        kind = draw(st.sampled_from(get_args(Kind)))
+        return Failed(candidate=candidate, kind=kind, message=draw(texts), source=draw(sources))
+    some = st.lists(st.sampled_from(problem.objective.names), min_size=1, unique=True)
+    values = {name: draw(numbers) for name in draw(some)}
+    return Measured(
+        candidate=candidate,
+        values=values,
+        source=draw(sources),
+        errors={name: draw(errors) for name in values if draw(st.booleans())},
+        repeats=draw(st.integers(1, 5)),
+        replicate=draw(st.sampled_from(["", "a", "b"])),
+        executed=draw(st.none() | points(problem.space)),
+        notes=draw(st.dictionaries(texts, texts, max_size=2)),
+    )
+
+
+@st.composite
+def ingested(draw: st.DrawFn, problem: Problem, candidates: st.SearchStrategy[str]) -> Ingested:
+    """A file of which every row is accounted for."""
+    taken = tuple(draw(st.lists(observations(problem, candidates), max_size=3)))
+    rejected = tuple(
+        draw(st.lists(st.builds(Rejection, row=st.integers(1, 99), reason=texts), max_size=2))
+    )
+    duplicates = draw(st.integers(0, 3))
+    receipt = Receipt(
+        file=draw(texts),
+        sha256=draw(texts),
+        rows=len(taken) + duplicates + len(rejected),
+        observations=taken,
+        rejected=rejected,
+    )
+    return Ingested(receipt=receipt, duplicates=duplicates, corrected=tuple(draw(_some(texts))))
+
+
+def _some(each: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(each, max_size=2)
+
+
+settings = st.dictionaries(
+    texts,
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | numbers | texts,
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+        max_leaves=4,
+    ),
+    max_size=2,
+)
+
+
+def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
+    """Any event of that kind, whether or not it fits into a history."""
+    candidate = candidates(problem.space, texts)
+    asked = st.lists(candidate, max_size=2).map(tuple)
+    observation = observations(problem, texts)
+    known: dict[type[Event], st.SearchStrategy[Event]] = {
+        Opened: st.builds(Opened, problem=st.just(problem), settings=settings),
+        Amended: st.builds(Amended, settings=settings, changes=_some(texts).map(tuple)),
+        Attached: st.builds(
+            Attached,
+            candidates=asked,
+            observations=st.lists(observation, max_size=2).map(tuple),
+        ),
+        Proposed: st.builds(Proposed, candidates=asked),
+        Vetoed: st.builds(Vetoed, candidate=texts, reason=texts),
+        Started: st.builds(Started, candidate=texts, attempt=st.integers(1, 9), worker=texts),
+        Observed: st.builds(Observed, observation=observation),
+        Ingested: ingested(problem, texts),
+        Retracted: st.builds(Retracted, candidate=texts, reason=texts),
+        Closed: st.builds(Closed, reason=texts),
+        Reopened: st.builds(Reopened, reason=texts),
+    }
+    return known[kind]
+
+
+@st.composite
+def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
+    """Something that may happen to a campaign once these candidates have been proposed."""
+    name = st.sampled_from(names)
+    return draw(
+        st.one_of(
+            st.builds(Observed, observation=observations(problem, name)),
+            ingested(problem, name),
+            st.builds(Vetoed, candidate=name, reason=texts),
+            st.builds(Started, candidate=name, attempt=st.integers(1, 9), worker=texts),
+            st.builds(Retracted, candidate=name, reason=texts),
+            st.builds(Closed, reason=texts),
+            st.builds(Reopened, reason=texts),
+        )
+    )
