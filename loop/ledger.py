@@ -154,11 +154,16 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _engine_of_server(url: sa.URL) -> sa.Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")  # SQLAlchemy's own default is the old driver
     try:
         return sa.create_engine(url)
     except ModuleNotFoundError as error:
         raise LedgerError(
-            "ledger", f"a driver for {url.drivername}", "none", "pip install 'athanor-loop[postgres]'"
+            "ledger",
+            f"a driver for {url.drivername}",
+            "none",
+            "pip install 'athanor-loop[postgres]'",
         ) from error
 
 

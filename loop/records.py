@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """A model's belief about one target's true value, without noise, in the target's unit."""
+    """What a model expects a measurement of one target to give, its noise included, in its unit."""
 
     mean: float
     sd: float

@@ -59,9 +59,9 @@ class Fitted:
         return cast("SingleTaskGP", self.model.models[index])
 
     def predict(self, x: Array) -> dict[str, Prediction]:
-        """Mean and standard deviation of every target's true value at one encoded point (d,)."""
+        """Mean and standard deviation of a measurement of every target at one point (d,)."""
         with torch.no_grad():
-            posterior = self.model.posterior(torch.as_tensor(x)[None])
+            posterior = self.model.posterior(torch.as_tensor(x)[None], observation_noise=True)
         mean, sd = posterior.mean[0].tolist(), posterior.variance[0].sqrt().tolist()
         return {t: Prediction(mean=mean[i], sd=sd[i]) for i, t in enumerate(self.data.targets)}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import sqrt
 from statistics import fmean, pstdev
 
 from loop.objective import Target
@@ -19,9 +19,9 @@ Z95 = 1.96  # a normal distribution holds 95 % within so many standard deviation
 class Trust:
     """How the predictions made for one target at the time of choice turned out, in its unit.
 
-    A prediction is inside where |measured - mean| <= 1.96 sqrt(sd^2 + error^2), `error` being the
-    standard error of the measurement where one is known. `left_out` counts replicates, and points
-    that were made differently from what was asked: for those the prediction is not out of sample.
+    A prediction is inside where |measured - mean| <= 1.96 sd, for sd is that of a measurement.
+    `left_out` counts replicates, and points that were made differently from what was asked: for
+    those the prediction is not out of sample.
     """
 
     target: Target
@@ -54,8 +54,7 @@ class Trust:
 
     def holds(self, row: Row, prediction: Prediction) -> bool:
         """Whether the measurement lies within the prediction's 95 % interval."""
-        gap = abs(self.measured(row) - prediction.mean)
-        return gap <= Z95 * hypot(prediction.sd, self.error(row))
+        return abs(self.measured(row) - prediction.mean) <= Z95 * prediction.sd
 
 
 def trust(target: Target, rows: Sequence[Row]) -> Trust:

@@ -1,0 +1,109 @@
+"""Space-filling designs: feasible, distinct, reproducible, and honest about what is left."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from loop.campaign import Campaign
+from loop.designs import Design, everything, fresh
+from loop.errors import ConstraintsInfeasible, PoolExhausted
+from loop.parameters import Categorical, Composition, Continuous, Discrete
+from loop.records import Opened, Proposed
+from loop.space import Linear, SearchSpace
+from tests.loop import rigs
+from tests.loop import strategies as some
+
+T = Continuous(name="T", low=0.0, high=10.0)
+P = Continuous(name="p", low=0.0, high=10.0)
+TIME = Discrete(name="time", low=0.0, high=4.0, step=1.0)
+GAS = Categorical(name="gas", values=("Ar", "N2"))
+COARSE = Composition(name="alloy", elements=("Cu", "Au", "Pd"), step=0.25)
+FIVE = Composition(name="alloy", elements=("Cu", "Au", "Pd", "Ni", "Al"), at_most=2)
+
+
+@given(space=some.spaces(), seed=some.seeds)
+def test_fresh_points_are_feasible_and_distinct(space, seed):
+    """No point breaks a rule, comes twice, or was taken before."""
+    taken = set(space.keys(fresh(space, 3, seed, set())))
+    X = fresh(space, 8, seed, taken)
+    assert all(space.contains(point) for point in space.decode(X))
+    assert len({*taken, *space.keys(X)}) == len(taken) + len(X)
+
+
+@given(space=some.spaces(), seed=some.seeds)
+def test_the_same_seed_gives_the_same_points(space, seed):
+    """A design is a function of space and seed, and a longer one begins like a shorter one."""
+    assert np.array_equal(fresh(space, 3, seed, set()), fresh(space, 6, seed, set())[:3])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "count"),
+    [
+        (Linear(terms={"T": 1.0, "p": 1.0}, low=7.0, high=7.0), 20),
+        (Linear(terms={"T": 1.0, "p": -1.0}, low=0.0, high=1e-4), 20),
+        (Linear(terms={"T": 1.0, "p": 1.0}, high=0.01), 20),
+    ],
+)
+def test_a_thin_space_is_filled(constraint, count):
+    """An equation between parameters leaves a line, which no rejection sampling hits."""
+    space = SearchSpace(parameters=(T, P), constraints=(constraint,))
+    X = fresh(space, count, 1, set())
+    assert len(X) == count
+    assert all(space.contains(point) for point in space.decode(X))
+    assert np.ptp(X[:, 0]) > 0.5 * space.extreme(np.array([1.0, 0.0]))[0]
+
+
+@pytest.mark.parametrize("space", [(T, P), (T, GAS, TIME), (FIVE,)])
+def test_a_design_covers_its_space(space):
+    """Every column of 64 points is near its lower and its upper bound somewhere."""
+    problem = rigs.asked(*space)
+    X = problem.space.encode(each.point for each in rigs.candidates(problem, 64))
+    low, high = problem.space.bounds
+    assert np.all(X.min(axis=0) <= low + 0.1)
+    assert np.all(X.max(axis=0) >= high - 0.25)
+
+
+def test_a_composition_of_few_elements_shows_every_pair():
+    """All ten pairs of five elements are among the first hundred points, and nothing else."""
+    problem = rigs.asked(FIVE)
+    drawn = {frozenset(each.point["alloy"]) for each in rigs.candidates(problem, 100)}
+    assert len(drawn) == 10
+    assert all(len(pair) == 2 for pair in drawn)
+
+
+def test_everything_lists_a_finite_space():
+    """All feasible points, each once."""
+    cap = Linear(terms={"time": 1.0}, high=2.0)
+    space = SearchSpace(parameters=(TIME, GAS), constraints=(cap,))
+    points = space.decode(everything(space))
+    assert {(p["time"], p["gas"]) for p in points} == {
+        (time, gas) for time in (0.0, 1.0, 2.0) for gas in ("Ar", "N2")
+    }
+    assert len(points) == 6
+
+
+@pytest.mark.parametrize(
+    ("parameters", "points", "error", "said"),
+    [
+        ((TIME, GAS), 10, PoolExhausted, "every other point of this finite space has been"),
+        ((COARSE,), 15, ConstraintsInfeasible, "draws brought no other"),
+        ((COARSE, GAS), 30, ConstraintsInfeasible, "refine a step, or stop here"),
+    ],
+)
+def test_a_space_that_is_used_up_says_so(parameters, points, error, said):
+    """All points are proposed, and then the shortfall names how many are left."""
+    problem = rigs.asked(*parameters)
+    first = rigs.candidates(problem, points - 2)
+    campaign = Campaign.replay(problem, [Opened(problem=problem), Proposed(candidates=first)])
+    with pytest.raises(error, match=said) as caught:
+        Design().propose(campaign, 5)
+    assert caught.value.available == 2
+    assert len(Design().propose(campaign, 2)) == 2
+
+
+def test_a_design_goes_on_where_it_stopped():
+    """Four candidates at once, or two and two, are the same four."""
+    problem = rigs.asked()
+    two = rigs.candidates(problem, 2)
+    campaign = Campaign.replay(problem, [Opened(problem=problem), Proposed(candidates=two)])
+    assert (*two, *Design().propose(campaign, 2)) == rigs.candidates(problem, 4)
