@@ -24,7 +24,7 @@ from rich.progress import track
 
 from flows import plain
 from flows.folder import create
-from flows.rig import Setup, load
+from flows.rig import load
 from flows.settings import schema
 from loop.campaign import Campaign
 from loop.designs import Design
@@ -50,7 +50,7 @@ def main(seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.
 
 
 def compare(seed: int) -> tuple[float, float, int | None, float, float]:
-    """Best of the model, best of Sobol, when the first passed the second, and the seconds of both."""
+    """Best of the model and of Sobol, when the first passed the second, the seconds of both."""
     found, seconds = run(seed, sobol=False)
     other, other_seconds = run(seed, sobol=True)
     mark = bulk_modulus(other)
@@ -69,7 +69,7 @@ def run(seed: int, *, sobol: bool) -> tuple[Campaign, float]:
         file.write_text(text.replace("\nseed = 0\n", f"\nseed = {seed}\n"), encoding="utf-8")
         setup = load(folder)
         if sobol:
-            setup = Setup(folder=folder, rig=replace(setup.rig, proposer=Design()), workers=setup.workers)
+            setup = replace(setup, rig=replace(setup.rig, proposer=Design()))
         began = time.perf_counter()
         plain.run(setup, Worker())
         return replay(setup.rig), time.perf_counter() - began

@@ -8,6 +8,7 @@ import asyncio
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from httpx import HTTPError
 from prefect import flow
@@ -78,7 +79,7 @@ async def _sign() -> None:
     """
     try:
         async with get_client() as client:
-            await client.update_flow_run(flow_run.get_id(), tags=[OURS, f"{WORKER}{name()}"])
+            await client.update_flow_run(UUID(flow_run.get_id()), tags=[OURS, f"{WORKER}{name()}"])
     except (HTTPError, PrefectException):
         return
 

@@ -153,6 +153,7 @@ def _free_port() -> int:
     """A port that nobody listens on: Prefect's own where it is free, so that bookmarks last."""
     for port in (4200, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

@@ -6,6 +6,7 @@ Another view of the ledger: it reads what the campaign writes, and knows nothing
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from threading import Thread
+from time import monotonic
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,12 +17,16 @@ from loop.campaign import Campaign, Result
 from loop.run import Rig, replay
 
 LOOK_S = 0.4
+PATIENCE_S = 15.0  # Prefect asks a server that has gone for two minutes how it is
 
 T = TypeVar("T")
 
 
-def conduct(console: Console, rig: Rig, work: Callable[[], T]) -> T:
-    """Do the work in the background, and show the rig's campaign meanwhile."""
+def conduct(console: Console, rig: Rig, work: Callable[[], T]) -> T | None:
+    """Do the work in the background, show the rig's campaign meanwhile, hand over the result.
+
+    None where the campaign has been over for PATIENCE_S and the work still is not.
+    """
     return follow(console, lambda: replay(rig), rig.rules.evaluations, in_background(work))
 
 
@@ -39,8 +44,10 @@ def in_background(work: Callable[[], T]) -> Future[T]:
     return done
 
 
-def follow(console: Console, look: Callable[[], Campaign], budget: int, done: Future[T]) -> T:
-    """Show the campaign until the work is done, and hand over its result."""
+def follow(
+    console: Console, look: Callable[[], Campaign], budget: int, done: Future[T]
+) -> T | None:
+    """Show the campaign until the work is done; its result, or None where it does not end."""
     best: Result | None = None
     with Progress(
         TextColumn("evaluations"),
@@ -52,13 +59,15 @@ def follow(console: Console, look: Callable[[], Campaign], budget: int, done: Fu
         transient=True,
     ) as progress:
         bar = progress.add_task("", total=budget)
-        ended = False
-        while not ended:
+        ended, going_on = False, monotonic()
+        while not ended and monotonic() - going_on < PATIENCE_S:
             ended = bool(wait((done,), timeout=LOOK_S).done)
             campaign = look()
+            if campaign.closed is None or campaign.running:
+                going_on = monotonic()
             if campaign.best is not None and campaign.best != best:
                 best = campaign.best
                 console.print(f"  {campaign.answered:>4}  {praise(campaign, best)}")
             flying = f"{len(campaign.running)} in flight" if campaign.running else ""
             progress.update(bar, completed=campaign.answered, description=flying)
-    return done.result()
+    return done.result() if ended else None

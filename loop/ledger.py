@@ -136,18 +136,25 @@ class Ledger:
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.engine.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _engine_of_file(parsed)
+        return _engine_of_server(parsed)
     except sa.exc.ArgumentError as error:
         raise LedgerError(
-            "ledger", "a database URL such as sqlite:///ledger.db", repr(url)
+            "ledger",
+            "a database URL such as sqlite:///ledger.db",
+            str(error).splitlines()[0],  # SQLAlchemy leaves out the password
+            "A file has three slashes before its path.",
         ) from error
-    if parsed.get_backend_name() != "sqlite":
-        return _engine_of_server(parsed)
-    if parsed.database in {None, "", ":memory:"}:
+
+
+def _engine_of_file(url: sa.URL) -> sa.Engine:
+    if url.database in {None, "", ":memory:"}:
         engine = sa.create_engine(
-            parsed, poolclass=StaticPool, connect_args={"check_same_thread": False}
+            url, poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
     else:
-        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_S})
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine

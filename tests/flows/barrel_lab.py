@@ -1,4 +1,4 @@
-"""A laboratory in a process of its own: reads the worklist, prints and crushes barrels, writes files.
+"""A laboratory in a process of its own: reads the worklist, crushes barrels, writes files.
 
     python barrel_lab.py CAMPAIGN_FOLDER CROSSED_BARREL_CSV
 

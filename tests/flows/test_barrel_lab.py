@@ -84,7 +84,7 @@ def test_budget_is_exact(finished):
 
 
 def test_every_row_is_accounted_for(finished):
-    """What the laboratory says it wrote is what the ledger took, doubled or rejected, row by row."""
+    """What the laboratory wrote is what the ledger took, found doubled or rejected, row by row."""
     folder, campaign = finished
     account = json.loads((folder / "account.json").read_text())
     taken = sum(len(each.receipt.observations) for each in campaign.ingested)

@@ -114,6 +114,11 @@ parameters: st.SearchStrategy[Parameter] = st.one_of(
 )
 
 
+stepped = st.one_of(
+    discrete(), categorical(), composition().filter(lambda drawn: drawn.step is not None)
+)
+
+
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
     """One to four parameters, and up to two constraints that a point of the space meets."""

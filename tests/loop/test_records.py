@@ -15,9 +15,7 @@ REJECTED = (Rejection(row=2, reason="no such id"), Rejection(row=0, reason="two 
 @pytest.mark.parametrize("rows", [0, 2, 4])
 def test_rows_that_are_not_accounted_for_are_refused(rows):
     """Taken, duplicate and rejected rows add up; remarks on the whole file are not rows."""
-    receipt = Receipt(
-        file="a.csv", sha256="1", rows=rows, observations=TAKEN, rejected=REJECTED
-    )
+    receipt = Receipt(file="a.csv", sha256="1", rows=rows, observations=TAKEN, rejected=REJECTED)
     with pytest.raises(CampaignError, match=f"a.csv: expected {rows} rows .* got 1 taken, 1 dupl"):
         Ingested(receipt=receipt, duplicates=1)
 
@@ -35,7 +33,7 @@ def test_a_seed_is_a_function_of_its_parts(parts):
     assert 0 <= derive_seed(*parts) < 2**31
 
 
-@pytest.mark.parametrize("other", [(1, 2, "model"), (1, 3, "design"), ("1|3", "model"), (1,)])
+@pytest.mark.parametrize("other", [(1, 2, "model"), (2, 3, "model"), (1, 3, "design")])
 def test_other_parts_give_another_seed(other):
     """Campaign, turn and purpose each change the seed."""
-    assert derive_seed(*other) != derive_seed(1, 3, "model") or other == ("1|3", "model")
+    assert derive_seed(*other) != derive_seed(1, 3, "model")

@@ -1,0 +1,223 @@
+"""The ledger: what is written is read back, one history, and every mishap has one name."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loop.campaign import Campaign
+from loop.errors import Conflict, LedgerError
+from loop.ledger import Ledger, decode_event, encode_event
+from loop.records import Amended, Closed, Event, Observed, Opened, Proposed, Reopened
+from tests.loop import appender, rigs
+from tests.loop import strategies as some
+
+KINDS = get_args(Event)
+EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
+ANSWER = '{"observation": {"candidate": "a", "values": {"y": 1.5}, "source": {"oracle": "o"}}}'
+FIRST, SECOND, THIRD = Closed(reason="one"), Reopened(reason="two"), Closed(reason="three")
+
+
+def on_file(path, campaign="test"):
+    """A ledger in a file."""
+    return Ledger(url=f"sqlite:///{path}", campaign=campaign)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_every_event_is_read_back_as_it_was_written(kind, data):
+    """decode(encode(event)) == event, for every kind."""
+    problem = data.draw(some.problems())
+    event = data.draw(some.events(problem, kind))
+    assert decode_event(*encode_event(event)) == event
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_events_of_released_versions_are_still_read(path):
+    """What an older version wrote is decoded, and means the same when it is written again."""
+    example = json.loads(path.read_text())
+    event = decode_event(example["kind"], json.dumps(example["body"]))
+    kind, body = encode_event(event)
+    assert (kind, json.loads(body)) == (example["kind"], example["body"])
+
+
+def test_the_examples_make_a_campaign():
+    """There is an example of every kind, and together they are a history."""
+    examples = [json.loads(path.read_text()) for path in EXAMPLES]
+    events = [decode_event(each["kind"], json.dumps(each["body"])) for each in examples]
+    assert {type(event) for event in events} == set(KINDS)
+    opened = events[0]
+    assert isinstance(opened, Opened)
+    assert len(Campaign.replay(opened.problem, events).results) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("Closed", '{"reason": "x", "why": "y"}', r"event Closed\.why: expected Unexpected"),
+        ("Closed", "{}", r"event Closed\.reason"),
+        ("Closed", '{"reason": 3}', "a valid string, got 3"),
+        ("Closed", '{"reason": "x"', "Invalid JSON"),
+        ("Exploded", "{}", r"an event among Opened, .*, got 'Exploded'\. Use a newer version"),
+        (
+            "Observed",
+            ANSWER.replace('"oracle": "o"', '"oracle": "o", "ms": 1'),
+            r"source\.ms: expected Unexpected",
+        ),
+        (
+            "Observed",
+            ANSWER.replace("1.5", "NaN"),
+            r"values\.y: expected .* finite number",
+        ),
+        (
+            "Observed",
+            ANSWER.replace("1.5", "1e999"),
+            r"values\.y: expected .* finite number",
+        ),
+    ],
+)
+def test_what_no_version_wrote_is_refused(kind, body, said):
+    """Unknown kinds and keys, missing and wrong values, NaN and infinity: never taken silently."""
+    with pytest.raises(LedgerError, match=said):
+        decode_event(kind, body)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Observed(observation=rigs.measured("a", y=float("nan"))),
+        Observed(observation=rigs.measured("a", y=float("inf"))),
+        Amended(settings={"stop": float("nan")}, changes=()),
+        Amended(settings={"stop": {3: "three"}}, changes=()),
+    ],
+)
+def test_what_would_not_be_read_back_is_not_written(event):
+    """NaN, infinity, and keys that JSON turns into something else."""
+    ledger = Ledger(url="sqlite://", campaign="test")
+    with pytest.raises(LedgerError, match="event"):
+        ledger.append([FIRST, event], after=0)
+    assert ledger.events() == []
+
+
+def test_events_come_back_in_order_with_their_time(tmp_path):
+    """A second process sees what the first has written; times are ISO 8601 in UTC."""
+    assert on_file(tmp_path / "ledger.db").append([FIRST, SECOND], after=0) == 2
+    entries = on_file(tmp_path / "ledger.db").entries()
+    assert [event for _, event in entries] == [FIRST, SECOND]
+    assert all(at.endswith("+00:00") for at, _ in entries)
+
+
+def test_two_campaigns_share_a_database(tmp_path):
+    """Each has its own numbers."""
+    mine, other = (on_file(tmp_path / "ledger.db", name) for name in ("mine", "other"))
+    assert [mine.append([FIRST], after=0), other.append([SECOND], after=0)] == [1, 1]
+    assert (mine.events(), other.events()) == ([FIRST], [SECOND])
+
+
+def test_appending_nothing_changes_nothing(tmp_path):
+    """No event, no row."""
+    ledger = on_file(tmp_path / "ledger.db")
+    assert ledger.append([], after=0) == 0
+    assert ledger.events() == []
+
+
+@pytest.mark.parametrize("late", [[SECOND], [SECOND, THIRD]])
+def test_whoever_decided_on_an_older_state_is_refused(tmp_path, late):
+    """The second writer after the same event gets a Conflict, and not one of its events stands."""
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append([FIRST], after=0)
+    with pytest.raises(Conflict, match="another writer's events"):
+        ledger.append(late, after=0)
+    assert ledger.events() == [FIRST]
+
+
+def test_a_conflict_in_the_middle_writes_nothing(tmp_path):
+    """All events of an append, or none."""
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append([FIRST, SECOND], after=0)
+    with pytest.raises(Conflict, match="Replay"):
+        ledger.append([SECOND, THIRD], after=1)
+    assert ledger.events() == [FIRST, SECOND]
+
+
+def test_two_processes_write_one_history(tmp_path):
+    """Appending at once, each event of each process stands once, in the order of its process."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    command = [sys.executable, appender.__file__, url]
+    racers = [subprocess.Popen([*command, name, "25"]) for name in ("a", "b")]
+    assert [racer.wait(timeout=120) for racer in racers] == [0, 0]
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        numbers = [seq for (seq,) in connection.execute("select seq from events order by seq")]
+    connection.close()
+    assert numbers == list(range(1, 51))
+    reasons = [event.reason for event in Ledger(url=url, campaign="race").events()]
+    for name in ("a", "b"):
+        assert [each for each in reasons if each[0] == name] == [f"{name} {n}" for n in range(25)]
+
+
+@pytest.mark.parametrize("place", ["missing/ledger.db", "file/ledger.db", "."])
+def test_a_place_that_cannot_be_written_is_one_error(tmp_path, place):
+    """A missing folder, a file where a folder should be, a folder where the file should be."""
+    (tmp_path / "file").write_text("I am not a folder")
+    with pytest.raises(LedgerError, match=r"unable to open .* Check that the folder"):
+        on_file(tmp_path / place)
+
+
+def test_a_damaged_database_is_one_error(tmp_path):
+    """Bytes that are no database are named as such, and are left as they were."""
+    (tmp_path / "ledger.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(LedgerError, match=r"file is not a database\. Check that"):
+        on_file(tmp_path / "ledger.db")
+    assert (tmp_path / "ledger.db").read_bytes() == b"not a database" * 100
+
+
+def test_a_damaged_row_is_one_error(tmp_path):
+    """A body that somebody edited by hand is not skipped."""
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append([FIRST], after=0)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("""update events set body = '{"reason": null}'""")
+    with pytest.raises(LedgerError, match=r"event Closed\.reason"):
+        ledger.events()
+
+
+def test_a_full_disk_loses_nothing_that_was_written(tmp_path):
+    """The append that no longer fits fails whole; earlier rows stay, and it goes on later."""
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append([FIRST], after=0)
+    with ledger.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the pool's one connection
+    with pytest.raises(LedgerError, match=r"full\. Check that .* has free space"):
+        ledger.append([Closed(reason="x" * 100_000)], after=1)
+    assert ledger.events() == [FIRST]
+    again = on_file(tmp_path / "ledger.db")
+    assert again.append([SECOND], after=1) == 2
+    assert again.events() == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["here", "", "sqlite://me:secret@ledger.db", "postgres://me:secret@here/db", "no+such://x"],
+)
+def test_an_address_that_is_none_is_refused(url):
+    """The message shows what an address looks like, and does not show a password."""
+    with pytest.raises(LedgerError, match=r"such as sqlite:///ledger\.db.*three slashes") as caught:
+        Ledger(url=url, campaign="test")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_ledger_of_a_whole_campaign_replays(tmp_path):
+    """What is read back folds to the same campaign."""
+    problem = rigs.asked()
+    chosen = rigs.candidates(problem, 2)
+    events = [Opened(problem=problem), Proposed(candidates=chosen)]
+    events += rigs.observed(rigs.measured(chosen[0], y=1.0), rigs.failed(chosen[1]))
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append(events, after=0)
+    assert Campaign.replay(problem, ledger.events()) == Campaign.replay(problem, events)
