@@ -255,7 +255,7 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
         _say_interrupted(folder)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
-    return _end(folder)
+    return _end(folder, prefect=not no_prefect)
 
 
 def _run_plainly(folder: Path, *, take_over: bool) -> None:
@@ -279,7 +279,7 @@ def _run_with_prefect(folder: Path, *, take_over: bool) -> None:
         with session.cancelling():
             there = conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
         if not there:
-            _go_without_prefect(_end(folder))
+            _go_without_prefect(_end(folder, prefect=True))
 
 
 def _go_without_prefect(code: int) -> NoReturn:
@@ -337,7 +337,7 @@ def _say_interrupted(folder: Path) -> None:
     )
 
 
-def _end(folder: Path) -> int:
+def _end(folder: Path, *, prefect: bool) -> int:
     """Say how the campaign ended and where to read on; the exit code."""
     from flows.folder import known
     from flows.views import ended_badly, lines, standing
@@ -345,7 +345,8 @@ def _end(folder: Path) -> int:
     campaign, entries = known(folder)
     out.print("\n".join(lines(standing(campaign, entries))))
     out.print(f"Report: {_write_report(folder, None)}")
-    out.print("Prefect: athanor ui")
+    if prefect:
+        out.print("See the run in Prefect: athanor ui")
     return BAD_END if ended_badly(campaign) else FINE
 
 

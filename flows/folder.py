@@ -58,7 +58,8 @@ def ledger_url(folder: Path, raw: Mapping[str, Json]) -> str:
         url = sa.engine.make_url(stated)
     except (sa.exc.ArgumentError, ValueError, TypeError) as error:
         expected = "a database URL such as 'postgresql://user@host/database'"
-        raise SettingsError("run.ledger", expected, repr(stated), "Correct it.") from error
+        where = f"{folder / FILE}: run.ledger"
+        raise SettingsError(where, expected, repr(stated), "Correct it.") from error
     if url.get_backend_name() == "sqlite" and url.database:
         url = url.set(database=str(folder.absolute() / url.database))
     return url.render_as_string(hide_password=False)

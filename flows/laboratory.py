@@ -35,7 +35,7 @@ def take(setup: Setup, worker: Worker) -> Campaign:
 
 
 def run(setup: Setup, take: Callable[[], object]) -> None:
-    """Let `take` take turns until the campaign is closed."""
+    """Let `take` take turns until the campaign is closed; it reads campaign.toml each time."""
     results = setup.folder / "results"
     results.mkdir(exist_ok=True)
     seen: tuple[Seen, int] | None = None

@@ -74,9 +74,13 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
 
 def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
     units = problem.objective.units
-    properties = table.properties or {name: name for name in units if name in UNITS}
+    properties = table.properties or {name: name for name in units}
     for target, own in properties.items():
-        if target in units and own in UNITS:
+        if own not in UNITS:
+            where = f"oracle.properties.{target}" if table.properties else f"target.{target}"
+            remedy = nearest(own, UNITS) or "State its property in [oracle.properties]."
+            raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
+        if target in units:
             convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
     return AtomsOracle(
         folder=folder,

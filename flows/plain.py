@@ -1,10 +1,9 @@
 """A campaign in the threads of this process, without Prefect: the same turns, the same ledger."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from flows import laboratory
-from flows.rig import Setup
+from flows.rig import Setup, loaded
 from loop.run import Worker, drive
 
 
@@ -12,7 +11,7 @@ def run(setup: Setup, worker: Worker) -> None:
     """Run the campaign until it is closed."""
     rig = setup.rig
     if not rig.oracle.declaration.evaluates:
-        laboratory.run(setup, partial(laboratory.take, setup, worker))
+        laboratory.run(setup, lambda: laboratory.take(loaded(setup.folder), worker))
         return
     with ThreadPoolExecutor(setup.workers, thread_name_prefix="evaluate") as pool:
         steps = drive(

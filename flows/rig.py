@@ -54,7 +54,8 @@ def load(folder: Path) -> Setup:
 
 def loaded(folder: Path) -> Setup:
     """As `load`, once per process and state of campaign.toml: the tasks of a flow share one rig."""
-    return _loaded(folder, (folder / FILE).stat().st_mtime_ns)
+    path = folder / FILE
+    return _loaded(folder, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @lru_cache(maxsize=8)

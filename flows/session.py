@@ -31,7 +31,10 @@ OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 def run(setup: Setup, *, take_over: bool) -> bool:
     """Run the campaign until it is closed; False where Prefect's server was lost on the way."""
-    settle(_is_gone, Crashed(message="Its process was killed. The ledger has its answers."))
+    settle(
+        _is_gone,
+        Crashed(message="It ended without a word; the ledger has its answers."),
+    )
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
     try:
         if setup.rig.oracle.declaration.evaluates:

@@ -209,4 +209,6 @@ def parse(raw: Mapping[str, Json], file: str) -> Settings:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of campaign.toml, with which editors complete and check it."""
-    return {"$schema": "http://json-schema.org/draft-07/schema#"} | Settings.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema"
+    } | Settings.model_json_schema()

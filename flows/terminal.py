@@ -17,6 +17,7 @@ from loop.campaign import Campaign, Result
 from loop.run import Rig, replay
 
 LOOK_S = 0.4
+SPARE = 20  # looking may take a twentieth of the time, however long the history
 PATIENCE_S = 15.0  # Prefect asks a server that has gone for two minutes how it is
 
 T = TypeVar("T")
@@ -59,12 +60,14 @@ def follow(
         transient=True,
     ) as progress:
         bar = progress.add_task("", total=budget)
-        ended, going_on = False, monotonic()
+        ended, going_on, pause_s = False, monotonic(), LOOK_S
         while not ended and monotonic() - going_on < PATIENCE_S:
-            ended = bool(wait((done,), timeout=LOOK_S).done)
+            ended = bool(wait((done,), timeout=pause_s).done)
+            began = monotonic()
             campaign = look()
             if campaign.closed is None or campaign.running:
                 going_on = monotonic()
+            pause_s = max(LOOK_S, SPARE * (monotonic() - began))
             if campaign.best is not None and campaign.best != best:
                 best = campaign.best
                 console.print(f"  {campaign.answered:>4}  {praise(campaign, best)}")

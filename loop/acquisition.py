@@ -29,7 +29,7 @@ from botorch.sampling.normal import SobolQMCNormalSampler
 from torch import Tensor
 
 from loop.designs import FEW_POINTS, everything, fresh
-from loop.objective import Bound, Objective
+from loop.objective import Objective
 from loop.parameters import Array, Categorical, Composition, Continuous, Discrete, Parameter
 from loop.space import SLACK, SearchSpace
 from loop.surrogate import Fitted
@@ -70,7 +70,7 @@ def _analytic(fitted: Fitted, objective: Objective, best: float | None) -> Worth
     """In closed form: for one candidate with nothing pending."""
     lead = objective.names.index(objective.lead.name)
     larger = objective.lead.goal != "min"
-    limits = _limits(objective)
+    limits = _limits(fitted, objective)
     if best is None:
         return Worth("LogPF", LogProbabilityOfFeasibility(fitted.model, limits))
     if limits:
@@ -86,7 +86,9 @@ def _sampled(
     lead = objective.names.index(objective.lead.name)
     sampler = SobolQMCNormalSampler(torch.Size([DRAWS]), seed=seed)
     constraints: list[Callable[[Tensor], Tensor]] = [
-        partial(_excess, objective.names.index(bound.target), bound) for bound in objective.bounds
+        partial(_excess, index, bound.sense, fitted.scaled(index, bound.value))
+        for bound in objective.bounds
+        for index in [objective.names.index(bound.target)]
     ]
     beside = torch.as_tensor(pending) if len(pending) else None
     if best is None:
@@ -142,36 +144,37 @@ def _best_row(worth: Worth, X: Array) -> tuple[Array, float] | None:
 def _best(fitted: Fitted, objective: Objective) -> float | None:
     """The best posterior mean of the leading target where the bounds are kept, at observed points.
 
-    The mean and not the value, so that one lucky measurement does not set the mark.
+    As the model sees it. The mean and not the value: one lucky measurement shall not set the mark.
     """
     with torch.no_grad():
         mean = fitted.model.posterior(torch.as_tensor(fitted.data.X)).mean.numpy()
     kept = [
         row[objective.names.index(objective.lead.name)]
-        for row in mean
-        if objective.met(dict(zip(objective.names, row, strict=True)))
+        for row, values in zip(mean, mean * fitted.scale + fitted.shift, strict=True)
+        if objective.met(dict(zip(objective.names, values, strict=True)))
     ]
     return float(max(kept, key=lambda value: objective.lead.sign * value)) if kept else None
 
 
-def _limits(objective: Objective) -> dict[int, tuple[float | None, float | None]]:
+def _limits(fitted: Fitted, objective: Objective) -> dict[int, tuple[float | None, float | None]]:
     """Lower and upper limit by target index, the tightest where several bounds name one target."""
     limits: dict[int, tuple[float | None, float | None]] = {}
     for bound in objective.bounds:
         index = objective.names.index(bound.target)
         low, high = limits.get(index, (None, None))
+        value = fitted.scaled(index, bound.value)
         if bound.sense == ">=":
-            low = bound.value if low is None else max(low, bound.value)
+            low = value if low is None else max(low, value)
         else:
-            high = bound.value if high is None else min(high, bound.value)
+            high = value if high is None else min(high, value)
         limits[index] = (low, high)
     return limits
 
 
-def _excess(index: int, bound: Bound, Y: Tensor) -> Tensor:
+def _excess(index: int, sense: str, limit: float, Y: Tensor) -> Tensor:
     """How far samples Y (..., m) break a bound: negative where it is kept."""
-    excess = Y[..., index] - bound.value
-    return excess if bound.sense == "<=" else -excess
+    excess = Y[..., index] - limit
+    return excess if sense == "<=" else -excess
 
 
 def _signed(index: int, sign: float, Y: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: ARG001

@@ -3,6 +3,10 @@
 Notation: X (n, d) encoded points, Y (n, m) outcomes in the targets' units with NaN where nothing
 was measured, Yvar (n, m) variances of the outcomes with NaN where unknown. One independent
 process per target, so that any subset of the targets may be missing anywhere. float64 throughout.
+
+The processes, and every acquisition on them, see outcomes less their mean (m,) over their standard
+deviation (m,). BoTorch's tolerances (least variance, smoothing of improvements and constraints) are
+absolute numbers for outcomes of about one: conductivities of 1e-6 S/cm would vanish in them.
 """
 
 import warnings
@@ -20,8 +24,8 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models.gp_regression import SingleTaskGP
 from botorch.models.model_list_gp_regression import ModelListGP
 from botorch.models.transforms.input import Normalize
-from botorch.models.transforms.outcome import Standardize
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+from botorch.settings import validate_input_scaling
 from gpytorch.mlls.exact_marginal_log_likelihood import ExactMarginalLogLikelihood
 from linear_operator.utils.errors import NanError, NotPSDError
 
@@ -31,6 +35,7 @@ from loop.records import Prediction
 
 Kernel: TypeAlias = Literal["matern", "rbf"]
 
+LEAST_SPREAD = 1e-12  # of the largest outcome: below it, outcomes differ by rounding only
 LEAST_NOISE = 1e-6  # of the outcomes' variance: below it a covariance matrix is not safely positive
 
 
@@ -47,10 +52,15 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A model of all targets. `cause` says what was not as it should be; empty if all is well."""
+    """A model of all targets. `cause` says what was not as it should be; empty if all is well.
+
+    What the model says, times `scale` (m,) plus `shift` (m,), is in the units of the targets.
+    """
 
     model: ModelListGP
     data: Data
+    shift: Array
+    scale: Array
     digest: str
     cause: str
 
@@ -58,12 +68,20 @@ class Fitted:
         """The model of one target."""
         return cast("SingleTaskGP", self.model.models[index])
 
+    def scaled(self, index: int, value: float) -> float:
+        """A value of one target as the model sees it."""
+        return float((value - self.shift[index]) / self.scale[index])
+
     def predict(self, x: Array) -> dict[str, Prediction]:
         """Mean and standard deviation of a measurement of every target at one point (d,)."""
         with torch.no_grad():
             posterior = self.model.posterior(torch.as_tensor(x)[None], observation_noise=True)
-        mean, sd = posterior.mean[0].tolist(), posterior.variance[0].sqrt().tolist()
-        return {t: Prediction(mean=mean[i], sd=sd[i]) for i, t in enumerate(self.data.targets)}
+        mean = posterior.mean[0].detach().numpy() * self.scale + self.shift
+        sd = posterior.variance[0].sqrt().detach().numpy() * self.scale
+        return {
+            target: Prediction(mean=m, sd=s)
+            for target, m, s in zip(self.data.targets, mean.tolist(), sd.tolist(), strict=True)
+        }
 
 
 def training_data(campaign: Campaign) -> Data:
@@ -88,46 +106,64 @@ def fit(data: Data, bounds: Array, kernel: Kernel = "matern") -> Fitted:
     Where the likelihood cannot be maximised, the target keeps its prior's hyperparameters, and
     `cause` says so. Every target needs one measured value at least.
     """
-    models, causes = [], []
+    models, causes, scales = [], [], []
     for index, target in enumerate(data.targets):
         known = np.isfinite(data.Y[:, index])
-        noise, cause = _noise(data.Y[known, index], data.Yvar[known, index], target)
-        model = _gp(data.X[known], data.Y[known, index], noise, bounds, kernel)
+        shift, scale = _standard(data.Y[known, index])
+        y, yvar = (data.Y[known, index] - shift) / scale, data.Yvar[known, index] / scale**2
+        noise, cause = _noise(yvar, target)
+        model = _gp(data.X[known], y, noise, bounds, kernel)
         causes += [cause, _train(model, target)]
         models.append(model)
+        scales.append((shift, scale))
     model = ModelListGP(*models)
-    cause = "; ".join(filter(None, causes))
-    return Fitted(model=model.eval(), data=data, digest=_digest(data, model), cause=cause)
+    shifts, sds = np.array(scales).T
+    return Fitted(
+        model=model.eval(),
+        data=data,
+        shift=shifts,
+        scale=sds,
+        digest=_digest(data, model),
+        cause="; ".join(filter(None, causes)),
+    )
+
+
+def _standard(y: Array) -> tuple[float, float]:
+    """Mean and standard deviation of outcomes y (n,); where they do not differ, mean and size."""
+    size = float(np.abs(y).max())
+    sd = float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
+    return float(y.mean()), sd if sd > LEAST_SPREAD * size else size or 1.0
 
 
 def _gp(X: Array, y: Array, noise: Array | None, bounds: Array, kernel: Kernel) -> SingleTaskGP:
     d = X.shape[1]
     span = bounds.copy()
     span[1, span[0] == span[1]] += 1.0  # a column that cannot vary has no range to divide by
-    return SingleTaskGP(
-        torch.as_tensor(X),
-        torch.as_tensor(y)[:, None],
-        train_Yvar=None if noise is None else torch.as_tensor(noise)[:, None],
-        covar_module=get_covar_module_with_dim_scaled_prior(
-            ard_num_dims=d, use_rbf_kernel=kernel == "rbf"
-        ),
-        input_transform=Normalize(d, bounds=torch.as_tensor(span)),
-        outcome_transform=Standardize(1),
-    )
+    # Points may be executed beyond the bounds, and outcomes that are all alike have no spread.
+    with validate_input_scaling(state=False):
+        return SingleTaskGP(
+            torch.as_tensor(X),
+            torch.as_tensor(y)[:, None],
+            train_Yvar=None if noise is None else torch.as_tensor(noise)[:, None],
+            covar_module=get_covar_module_with_dim_scaled_prior(
+                ard_num_dims=d, use_rbf_kernel=kernel == "rbf"
+            ),
+            input_transform=Normalize(d, bounds=torch.as_tensor(span)),
+            outcome_transform=None,
+        )
 
 
-def _noise(y: Array, yvar: Array, target: str) -> tuple[Array | None, str]:
+def _noise(yvar: Array, target: str) -> tuple[Array | None, str]:
     """Variances (n,) where any are known, else None (to be inferred); what had to be assumed."""
     unknown = ~np.isfinite(yvar)
     if unknown.all():
         return None, ""
-    floor = LEAST_NOISE * max(float(np.var(y)), np.finfo(float).tiny)
-    filled = np.maximum(np.where(unknown, np.median(yvar[~unknown]), yvar), floor)
+    filled = np.maximum(np.where(unknown, np.median(yvar[~unknown]), yvar), LEAST_NOISE)
     if not unknown.any():
         return filled, ""
     return (
         filled,
-        f"{target}: {unknown.sum()} of {len(y)} standard errors unknown, the median is used",
+        f"{target}: {unknown.sum()} of {len(yvar)} standard errors unknown, the median is used",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, cast, get_args
 
 from loop.campaign import Campaign, candidate_id
 from loop.designs import Design
@@ -34,7 +34,7 @@ B = Continuous(name="b", low=0.0, high=1.0)
 Y = Target(name="y")
 Z = Target(name="z", goal="observe")
 
-Formula = Callable[[Point], Mapping[str, float] | Kind]
+Formula = Callable[[Mapping[str, Any]], Mapping[str, float] | Kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +84,9 @@ class Waits:
         return list(self.tray)
 
 
-def hill(point: Point) -> dict[str, float]:
+def hill(point: Mapping[str, Any]) -> dict[str, float]:
     """A smooth hill over the plane of A and B, highest at (0.7, 0.2)."""
-    a, b = (float(point[name]) for name in ("a", "b"))  # type: ignore[arg-type]
-    return {"y": -((a - 0.7) ** 2) - (b - 0.2) ** 2}
+    return {"y": -((point["a"] - 0.7) ** 2) - (point["b"] - 0.2) ** 2}
 
 
 def asked(
@@ -127,11 +126,12 @@ def measured(candidate: Candidate | str, **values: float) -> Measured:
     return Measured(candidate=name, values=values, source=Source(oracle="formula"))
 
 
-def failed(candidate: Candidate | str, kind: Kind = "infeasible") -> Failed:
+def failed(candidate: Candidate | str, kind: str = "infeasible") -> Failed:
     """A failure of that kind."""
     assert kind in get_args(Kind)
     name = candidate if isinstance(candidate, str) else candidate.id
-    return Failed(candidate=name, kind=kind, message="no", source=Source(oracle="formula"))
+    source = Source(oracle="formula")
+    return Failed(candidate=name, kind=cast("Kind", kind), message="no", source=source)
 
 
 def observed(*observations: Observation) -> list[Event]:
@@ -148,6 +148,14 @@ def history(problem: Problem, count: int, *events: Event) -> list[Event]:
 def campaign(problem: Problem, count: int, *events: Event) -> Campaign:
     """The campaign of that history."""
     return Campaign.replay(problem, history(problem, count, *events))
+
+
+def replayed(
+    problem: Problem, chosen: Sequence[Candidate], answers: Sequence[Observation]
+) -> Campaign:
+    """The campaign of these candidates and answers."""
+    asked: list[Event] = [Opened(problem=problem), Proposed(candidates=tuple(chosen))]
+    return Campaign.replay(problem, [*asked, *observed(*answers)])
 
 
 def evaluated(problem: Problem, formula: Formula, count: int) -> Campaign:

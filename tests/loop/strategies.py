@@ -8,7 +8,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from loop.designs import fresh
-from loop.objective import Bound, Objective, Target
+from loop.objective import Bound, Goal, Objective, Target
 from loop.parameters import (
     Array,
     Categorical,
@@ -122,8 +122,10 @@ stepped = st.one_of(
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
     """One to four parameters, and up to two constraints that a point of the space meets."""
-    drawn = st.tuples(continuous(), discrete(), categorical(), composition())
-    chosen = draw(st.permutations(draw(drawn)))[: draw(st.integers(1, 4))]
+    one_of_each: list[Parameter] = [
+        *(draw(continuous()), draw(discrete()), draw(categorical()), draw(composition())),
+    ]
+    chosen = draw(st.permutations(one_of_each))[: draw(st.integers(1, 4))]
     space = SearchSpace(parameters=tuple(chosen))
     return SearchSpace(parameters=space.parameters, constraints=draw(_constraints(space)))
 
@@ -177,11 +179,12 @@ def points(draw: st.DrawFn, space: SearchSpace) -> Point:
 def objectives(draw: st.DrawFn) -> Objective:
     """One to three targets, a goal among them, and bounds on any."""
     names = ("hardness", "density", "cost")[: draw(st.integers(1, 3))]
-    goals = st.sampled_from(["max", "min", "observe"])
-    lead = draw(st.sampled_from(["max", "min"]))
+    goals: st.SearchStrategy[Goal] = st.sampled_from(["max", "min", "observe"])
+    first: Goal = draw(st.sampled_from(["max", "min"]))
+    wanted = (first, draw(goals), draw(goals))
     targets = tuple(
-        Target(name=name, unit=draw(units), goal=draw(goals) if n else lead)
-        for n, name in enumerate(names)
+        Target(name=name, unit=draw(units), goal=goal)
+        for name, goal in zip(names, wanted, strict=False)
     )
     senses = st.sampled_from(["<=", ">="])
     bounds = st.builds(Bound, target=st.sampled_from(names), sense=senses, value=numbers)
@@ -311,14 +314,13 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
 def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
     """Something that may happen to a campaign once these candidates have been proposed."""
     name = st.sampled_from(names)
-    return draw(
-        st.one_of(
-            st.builds(Observed, observation=observations(problem, name)),
-            ingested(problem, name),
-            st.builds(Vetoed, candidate=name, reason=texts),
-            st.builds(Started, candidate=name, attempt=st.integers(1, 9), worker=texts),
-            st.builds(Retracted, candidate=name, reason=texts),
-            st.builds(Closed, reason=texts),
-            st.builds(Reopened, reason=texts),
-        )
-    )
+    strategies: list[st.SearchStrategy[Event]] = [
+        st.builds(Observed, observation=observations(problem, name)),
+        ingested(problem, name),
+        st.builds(Vetoed, candidate=name, reason=texts),
+        st.builds(Started, candidate=name, attempt=st.integers(1, 9), worker=texts),
+        st.builds(Retracted, candidate=name, reason=texts),
+        st.builds(Closed, reason=texts),
+        st.builds(Reopened, reason=texts),
+    ]
+    return draw(st.one_of(strategies))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from loop.designs import fresh
 from loop.errors import SpaceError
-from loop.parameters import Categorical, Composition, Continuous, Discrete
+from loop.parameters import Categorical, Composition, Continuous, Discrete, Point
 from loop.space import Linear, SearchSpace
 from tests.loop import strategies as some
 
@@ -17,7 +17,7 @@ TIME = Discrete(name="time", low=10.0, high=60.0, step=5.0)
 GAS = Categorical(name="gas", values=("Ar", "N2", "air"))
 ALLOY = Composition(name="alloy", elements=("Cu", "Au", "Pd"))
 ALL = SearchSpace(parameters=(T, TIME, GAS, ALLOY))
-POINT = {"T": 600.0, "time": 20.0, "gas": "N2", "alloy": {"Cu": 0.25, "Pd": 0.75}}
+POINT: Point = {"T": 600.0, "time": 20.0, "gas": "N2", "alloy": {"Cu": 0.25, "Pd": 0.75}}
 
 
 @given(data=st.data())

@@ -1,0 +1,129 @@
+"""Campaign folders with a function as oracle, the athanor command, and a Prefect server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from prefect.context import refresh_global_settings_context
+
+from flows.cli import main
+from flows.serve import Address, connected, server, wait
+
+ROOT = Path(__file__).parents[2]
+CAMPAIGN = """
+name = "test"
+[[parameter]]
+name = "x"
+kind = "continuous"
+low = 0
+high = 1
+[[target]]
+name = "y"
+unit = "GPa"
+goal = "max"
+[oracle]
+kind = "function"
+function = "measure.py:measure"
+[proposer]
+kind = "design"
+[stop]
+evaluations = {evaluations}
+[run]
+batch = {batch}
+workers = {workers}
+"""
+# Every call is noted when it begins and ends, so that a test can count what really happened.
+MEASURE = """
+import time
+from pathlib import Path
+
+CALLS = Path(__file__).with_name("calls.txt")
+
+def note(word, x):
+    with CALLS.open("a") as calls:
+        calls.write(f"{{word}} {{x!r}}\\n")
+
+def measure(x):
+    note("begin", x)
+    time.sleep({seconds})
+    note("end", x)
+    return 100 - 50 * (x - 0.3) ** 2
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a campaign folder."""
+
+    def make(name: str = "campaign", *, evaluations=6, batch=1, workers=None, seconds=0.0) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        text = CAMPAIGN.format(evaluations=evaluations, batch=batch, workers=workers or batch)
+        (folder / "campaign.toml").write_text(text)
+        (folder / "measure.py").write_text(MEASURE.format(seconds=seconds))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def athanor(capsys) -> Callable[..., SimpleNamespace]:
+    """Runs a command in this process: its exit code, stdout and stderr."""
+
+    def athanor(*arguments: object) -> SimpleNamespace:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return SimpleNamespace(code=ended.value.code, out=said.out, err=said.err)
+
+    return athanor
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command as a process of its own; what still runs at the end is killed."""
+    started = []
+
+    def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory) -> Iterator[Path]:
+    """A home of Prefect's own for the session, with nothing configured."""
+    before = os.environ.copy()
+    home = tmp_path_factory.mktemp("prefect")
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ["PREFECT_HOME"] = str(home)
+    refresh_global_settings_context()
+    yield home
+    os.environ.clear()
+    os.environ |= before
+    refresh_global_settings_context()
+
+
+@pytest.fixture(scope="session")
+def prefect(prefect_home: Path) -> Iterator[Address]:  # noqa: ARG001  (it sets the home)
+    """A server, started by our own code, to which this process is connected."""
+    with server() as address:
+        wait(address)
+        with connected(address):
+            yield address

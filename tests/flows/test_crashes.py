@@ -1,0 +1,81 @@
+"""Real processes, really killed; two at once. The ledger is all that is left, and is enough."""
+
+import random
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from flows.folder import known, remembered
+from loop.records import Started
+
+EVALUATIONS = 24
+
+
+def history(folder):
+    """What a campaign has come to: candidates with their values."""
+    return [(each.candidate.id, each.point, each.values) for each in known(folder)[0].results]
+
+
+def answered(folder) -> int:
+    """How many candidates have their answer."""
+    found = remembered(folder)
+    return found[0].answered if found else 0
+
+
+def begun(folder) -> Counter[str]:
+    """How often the function was called, by point."""
+    calls = (folder / "calls.txt").read_text().splitlines()
+    return Counter(call for call in calls if call.startswith("begin"))
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment(make, athanor, start):
+    """Ten kills: one answer per candidate, the exact budget, the undisturbed history."""
+    folder = make(evaluations=EVALUATIONS, batch=2, seconds=0.15)
+    moments = random.Random(7)  # noqa: S311
+    for _ in range(10):
+        process, before = start("run", folder, "--no-prefect"), answered(folder)
+        while process.poll() is None and answered(folder) == before:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert answered(folder) < EVALUATIONS
+    assert athanor("run", folder, "--no-prefect").code == 0
+    campaign = known(folder)[0]
+    assert campaign.answered == len(campaign.candidates) == EVALUATIONS
+    assert {len(each) for each in campaign.observations.values()} == {1}
+    undisturbed = make("undisturbed", evaluations=EVALUATIONS)
+    athanor("run", undisturbed, "--no-prefect")
+    assert history(folder) == history(undisturbed)
+
+
+def test_two_processes_share_one_campaign(make, start):
+    """Two runs at once: one history, and nothing is evaluated twice."""
+    folder = make(evaluations=EVALUATIONS, batch=4, workers=2, seconds=0.15)
+    both = [start("run", folder, "--no-prefect") for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    campaign, entries = known(folder)
+    workers = {event.worker for _, event in entries if isinstance(event, Started)}
+    assert campaign.answered == EVALUATIONS
+    assert {len(each) for each in campaign.observations.values()} == {1}
+    assert begun(folder) == Counter(dict.fromkeys(begun(folder), 1))
+    assert len(begun(folder)) == EVALUATIONS
+    assert len(workers) == 2
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_says_how_to_go_on(make, athanor, start, sign):
+    """It ends at once, though evaluations are in flight; what is answered is on record."""
+    folder = make(evaluations=4, seconds=1.0)
+    process = start("run", folder, "--no-prefect")
+    while answered(folder) == 0:
+        time.sleep(0.05)
+    process.send_signal(sign)
+    said, _ = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "evaluations are on record" in said
+    assert f"Go on: athanor run {folder}" in said
+    assert athanor("run", folder, "--no-prefect").code == 0

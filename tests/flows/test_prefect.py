@@ -1,0 +1,177 @@
+"""The same campaigns through Prefect: a real server, started by our own code."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, StateType
+
+from flows import artifacts, plain
+from flows.campaign import campaign
+from flows.desk import desk
+from flows.folder import known, remembered
+from flows.rig import load
+from flows.worker import name, worker
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect")]
+
+RECORDED_S = 30  # the server writes down what happened a few seconds later
+
+
+def until(found: Callable[[], object], seconds: float = RECORDED_S) -> None:
+    """Wait for what is on its way."""
+    end = time.monotonic() + seconds
+    while not found() and time.monotonic() < end:
+        time.sleep(0.2)
+    assert found()
+
+
+def flow_runs(folder) -> list[FlowRun]:
+    """The flow runs that Prefect has on record for a folder."""
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(limit=200)
+    return [run for run in runs if run.parameters.get("folder") == str(folder)]
+
+
+def states(folder) -> list[str]:
+    """The states of those flow runs."""
+    return sorted(str(run.state and run.state.name) for run in flow_runs(folder))
+
+
+def task_runs(folder) -> list[str]:
+    """The names of the evaluations that Prefect has on record as completed."""
+    ids = FlowRunFilterId(any_=[run.id for run in flow_runs(folder)])
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=ids))
+    return [run.name for run in runs if run.state and run.state.type == StateType.COMPLETED]
+
+
+def overlap(folder) -> int:
+    """How many evaluations were in flight at once."""
+    flying = most = 0
+    for line in (folder / "calls.txt").read_text().splitlines():
+        flying += 1 if line.startswith("begin") else -1
+        most = max(most, flying)
+    return most
+
+
+def test_evaluations_are_tasks_with_n_in_flight(make):
+    """Twelve candidates, three at a time: twelve answers, twelve task runs, the budget exact."""
+    folder = make(evaluations=12, batch=3, seconds=0.2)
+    assert asyncio.run(campaign(str(folder))) == "budget: 12 evaluations"
+    found = known(folder)[0]
+    assert (found.answered, overlap(folder)) == (12, 3)
+    until(lambda: len(task_runs(folder)) == 12)
+    assert {each.split()[0] for each in task_runs(folder)} == set(found.candidates)
+
+
+def test_with_and_without_prefect_the_history_is_the_same(make):
+    """One in flight: the same candidates, the same answers, the same end."""
+    with_prefect, without = make("with", evaluations=8), make("without", evaluations=8)
+    asyncio.run(campaign(str(with_prefect)))
+    setup = load(without)
+    plain.run(setup, worker(None))
+    one, other = known(with_prefect)[0], known(without)[0]
+    assert one.candidates == other.candidates
+    assert one.results == other.results
+    assert one.closed == other.closed
+
+
+def test_artifacts_keep_their_keys(make):
+    """Progress, best and observations are there, one each, and say how it ended."""
+    folder = make(evaluations=5, seconds=0.3)
+    asyncio.run(campaign(str(folder)))
+    (run,) = flow_runs(folder)
+    with get_client(sync_client=True) as client:
+        found = {each.key: each for each in client.read_artifacts() if each.flow_run_id == run.id}
+    assert set(found) == {f"{kind}-test" for kind in ("progress", "best", "observations")}
+    assert found["progress-test"].data == 100
+    rows = json.loads(str(found["observations-test"].data))
+    assert [row["candidate"] for row in rows] == list(known(folder)[0].candidates)
+
+
+@pytest.mark.parametrize("named", ["Cu-Au (2)", "ΔG / 300 K", "---"])
+def test_artifact_keys_suit_prefect(named):
+    """Whatever a campaign is called, keys are lowercase letters, digits and dashes."""
+    key = artifacts.key("best", named)
+    assert key.replace("-", "").isalnum()
+    assert key == key.lower().strip("-")
+    assert key.isascii()
+
+
+def test_a_failed_evaluation_does_not_fail_the_flow(make):
+    """A crash is an answer; the flow run completes."""
+    folder = make(evaluations=3)
+    (folder / "measure.py").write_text("def measure(x):\n    1 / 0\n")
+    asyncio.run(campaign(str(folder)))
+    assert {failed.kind for _, failed in known(folder)[0].failures} == {"crashed"}
+    assert states(folder) == ["Completed"]
+
+
+@pytest.mark.slow
+def test_a_schedule_creates_runs_that_turn(make, start):
+    """With an SQLAlchemy or a FastAPI that Prefect cannot bear, nothing would ever be scheduled."""
+    folder = make(evaluations=2)
+    process = start("turn", folder, "--every", 2, PREFECT_RUNNER_POLL_FREQUENCY="1")
+    until(lambda: any(run.auto_scheduled for run in flow_runs(folder)), 60)
+    until(lambda: (found := remembered(folder)) and found[0].answered, 60)
+    assert all(isinstance(run.deployment_id, UUID) for run in flow_runs(folder))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_told_apart(make, start):
+    """The next run says Crashed of the killed one, and completes the campaign."""
+    folder = make(evaluations=8, seconds=0.3)
+    process = start("run", folder)
+    until((folder / "calls.txt").exists, 60)
+    process.kill()
+    process.wait()
+    again = start("run", folder)
+    said, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, said
+    assert states(folder) == ["Completed", "Crashed"]
+    assert known(folder)[0].answered == 8
+
+
+@pytest.mark.slow
+def test_run_starts_a_server_and_survives_its_loss(make, start, tmp_path):
+    """No server is needed beforehand; one that dies midway takes nothing with it."""
+    folder = make(evaluations=20, seconds=0.3)
+    home = tmp_path / "home"
+    process = start("run", folder, PREFECT_HOME=str(home), PREFECT_API_URL="")
+    until((folder / "calls.txt").exists, 60)
+    noted = desk(home).server()
+    assert noted is not None
+    os.kill(int(noted[1].split("/")[1]), signal.SIGKILL)
+    said, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, said
+    assert "Watch it: http://127.0.0.1:" in said
+    assert "server was lost" in said
+    assert "Traceback" not in said
+    assert known(folder)[0].answered == 20
+
+
+def test_the_desk_forgets_the_dead(tmp_path, start):
+    """A user that was killed does not keep the server; one that lives does."""
+    here = desk(tmp_path)
+    process = start("--help")
+    here.announce("http://127.0.0.1:1/api", process.pid)
+    card = here.folder / "users" / "dead"
+    card.write_text(name(process.pid))
+    process.wait()
+    assert here.server() is None
+    assert not here.has_users()
+    assert not card.exists()
+    here.sign_in()
+    assert here.has_users()
+    here.sign_out()
+    assert not here.has_users()

@@ -1,0 +1,189 @@
+"""Bad input: one message that names the key and the remedy, exit code 2, no traceback."""
+
+import json
+import tomllib
+from importlib.resources import files
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flows.settings import schema
+
+NAME = 'name = "steel"\n'
+PARAMETER = '[[parameter]]\nname = "T"\nkind = "continuous"\nlow = 300\nhigh = 900\nunit = "K"\n'
+ALLOY = '[[parameter]]\nname = "alloy"\nkind = "composition"\nelements = ["Cu", "Au"]\n'
+TARGET = '[[target]]\nname = "strength"\nunit = "MPa"\ngoal = "max"\n'
+ORACLE = '[oracle]\nkind = "folder"\n'
+ATOMS = (
+    '[oracle]\nkind = "atoms"\n[oracle.structure]\nkind = "random-alloy"\ncomposition = "alloy"\n'
+)
+STOP = "[stop]\nevaluations = 10\n"
+WHOLE = NAME + PARAMETER + TARGET + ORACLE + STOP
+STIFF = '[[target]]\nname = "bulk_modulus"\nunit = "GPa"\ngoal = "max"\n'
+CALCULATED = NAME + ALLOY + STIFF + ATOMS + STOP
+
+
+def bounded(bound: str) -> str:
+    """The whole file with an outcome bound."""
+    return WHOLE + f'[objective]\nbounds = ["{bound}"]\n'
+
+
+BROKEN = {
+    "syntax error": (WHOLE + "[run\n", ["campaign.toml", "a TOML file", "toml.io"]),
+    "no name": (WHOLE.replace(NAME, ""), ["name", "missing", "Add name"]),
+    "name of wrong type": (WHOLE.replace('"steel"', "7"), ["name", "string", "7", "quotes"]),
+    "unknown key": (WHOLE.replace("high", "hihg"), ["parameter.T.hihg", "Did you mean 'high'?"]),
+    "unknown table": (WHOLE.replace("[stop]", "[stopp]"), ["stopp", "Did you mean 'stop'?"]),
+    "number in quotes": (WHOLE.replace("900", '"900"'), ["parameter.T.high", "without quotes"]),
+    "not a number": (WHOLE.replace("900", "nan"), ["parameter.T.high", "finite number", "nan"]),
+    "low above high": (WHOLE.replace("900", "200"), ["space.T", "low below high", "Swap"]),
+    "unknown kind": (WHOLE.replace("continuous", "continous"), ["T.kind", "'continuous'?"]),
+    "no kind": (WHOLE.replace('kind = "continuous"\n', ""), ["parameter.T.kind", "Add kind"]),
+    "unknown unit": (WHOLE.replace('"K"', '"Kelwin"'), ["parameter.T.unit", "'Kelwin'"]),
+    "duplicate name": (WHOLE + PARAMETER, ["T", "used once", "2 parameters", "Rename"]),
+    "no parameter": (WHOLE.replace(PARAMETER, "parameter = []\n"), ["parameter", "at least 1"]),
+    "step that does not divide": (
+        WHOLE.replace("continuous", "discrete").replace("high", "step = 70\nhigh"),
+        ["space.T.step", "evenly", "70", "Change step"],
+    ),
+    "one category": (
+        WHOLE + '[[parameter]]\nname = "gas"\nkind = "categorical"\nvalues = ["Ar"]\n',
+        ["space.gas.values", "two or more", "Ar"],
+    ),
+    "too many elements": (
+        CALCULATED.replace("[[target]]", "at_most = 3\n[[target]]"),
+        ["space.alloy.at_most", "1 to 2", "3"],
+    ),
+    "bounds that exclude all": (
+        CALCULATED.replace("[[target]]", "high = {Cu = 0.3, Au = 0.3}\n[[target]]"),
+        ["space.alloy", "sum to 1", "Widen"],
+    ),
+    "unknown element": (
+        CALCULATED.replace('"Au"]', '"Xx"]'),
+        ["parameter.alloy", "chemical element", "'Xx'"],
+    ),
+    "unknown term": (
+        WHOLE + "[[constraint]]\nterms = {P = 1}\nhigh = 2\n",
+        ["constraint", "terms among T", "'P'"],
+    ),
+    "empty space": (
+        WHOLE + "[[constraint]]\nterms = {T = 1}\nhigh = 200\n",
+        ["constraint 1", "none is left", "Loosen"],
+    ),
+    "no goal": (WHOLE.replace('goal = "max"\n', ""), ["target.strength.goal", "'max'", "Add goal"]),
+    "bad goal": (WHOLE.replace('"max"', '"maxx"'), ["target.strength.goal", "Did you mean 'max'?"]),
+    "nothing to seek": (WHOLE.replace('"max"', '"observe"'), ["target", "goal", "Give one"]),
+    "unreadable bound": (bounded("strength < 3 MPa"), ["objective.bounds[1]", "<= or >="]),
+    "bound on unknown target": (
+        bounded("strenght <= 3 MPa"),
+        ["objective.bounds[1]", "Did you mean 'strength'?"],
+    ),
+    "bound of wrong dimension": (
+        bounded("strength <= 3 K"),
+        ["objective.bounds[1]", "'MPa'", "'K'"],
+    ),
+    "bound without unit": (bounded("strength <= 3"), ["objective.bounds[1]", "strength <= 3 MPa"]),
+    "no oracle": (WHOLE.replace(ORACLE, ""), ["oracle", "missing", "Add oracle"]),
+    "unknown oracle": (WHOLE.replace("folder", "foldr"), ["oracle.kind", "Did you mean 'folder'?"]),
+    "unknown calculator": (
+        CALCULATED.replace("[oracle]", '[oracle]\ncalculator = "ase.calculators.emd:EMT"'),
+        ["oracle.calculator", "ase.calculators.emd", "Install or correct"],
+    ),
+    "unknown property": (
+        CALCULATED.replace("bulk_modulus", "bulk_modulos"),
+        ["target.bulk_modulos", "Did you mean 'bulk_modulus'?"],
+    ),
+    "wrong unit": (
+        CALCULATED.replace("GPa", "eV"),
+        ["target.bulk_modulus.unit", "'eV'", "'GPa'"],
+    ),
+    "structure of no parameter": (
+        CALCULATED.replace('composition = "alloy"', 'composition = "aloy"'),
+        ["oracle.structure.composition", "Did you mean 'alloy'?"],
+    ),
+    "missing table": (
+        WHOLE.replace(ORACLE, '[oracle]\nkind = "table"\nfile = "past.csv"\n'),
+        ["past.csv", "CSV"],
+    ),
+    "missing function": (
+        WHOLE.replace(ORACLE, '[oracle]\nkind = "function"\nfunction = "lab.py:measure"\n'),
+        ["lab.py", "no such file"],
+    ),
+    "no stop": (WHOLE.replace(STOP, ""), ["stop", "missing", "Add stop"]),
+    "no budget": (WHOLE.replace("= 10", "= 0"), ["stop.evaluations", "equal to 1", "0"]),
+    "half an evaluation": (WHOLE.replace("= 10", "= 1.5"), ["stop.evaluations", "integer", "1.5"]),
+    "share of failures": (WHOLE + "failures = 2.0\n", ["stop.failures", "equal to 1", "2.0"]),
+    "batch of none": (WHOLE + "[run]\nbatch = 0\n", ["run.batch", "equal to 1", "0"]),
+    "idle workers": (WHOLE + "[run]\nbatch = 1\nworkers = 2\n", ["run.workers", "batch = 2 too"]),
+    "ledger that is no URL": (WHOLE + '[run]\nledger = "here"\n', ["run.ledger", "database URL"]),
+    "unknown proposer": (WHOLE + '[proposer]\nkind = "baies"\n', ["proposer.kind", "'bayes'?"]),
+}
+
+
+@pytest.mark.parametrize("flaw", BROKEN)
+def test_bad_input_is_one_message(tmp_path, athanor, flaw):
+    """A broken campaign.toml ends with exit code 2 and one line: where, expected, got, remedy."""
+    text, words = BROKEN[flaw]
+    (tmp_path / "campaign.toml").write_text(text)
+    said = athanor("check", tmp_path)
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("athanor: ")
+    assert "campaign.toml" in said.err
+    assert "expected" in said.err
+    assert [word for word in words if word not in said.err] == []
+
+
+@pytest.mark.parametrize("command", ["check", "run", "turn", "status", "report", "export"])
+def test_a_missing_folder_is_named(tmp_path, athanor, command):
+    """A folder that is not there is named, with the command that makes one."""
+    said = athanor(command, tmp_path / "nowhere")
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert f"athanor init {tmp_path / 'nowhere'}" in said.err
+
+
+def test_an_empty_folder_is_named(tmp_path, athanor):
+    """A folder without a campaign.toml is named too."""
+    said = athanor("run", tmp_path, "--no-prefect")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "campaign.toml" in said.err
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path, athanor):
+    """Where no folder can be made, init says so."""
+    (tmp_path / "file").write_text("")
+    said = athanor("init", tmp_path / "file" / "campaign")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "a folder to write in" in said.err
+
+
+def test_a_database_that_cannot_be_reached_is_the_environments_fault(make, athanor):
+    """Exit code 3, and where the ledger should have been."""
+    folder = make()
+    with (folder / "campaign.toml").open("a") as file:
+        file.write('ledger = "sqlite:////nowhere/at/all.db"\n')
+    said = athanor("run", folder, "--no-prefect")
+    assert (said.code, said.err.count("\n")) == (3, 1)
+    assert "/nowhere/at/all.db" in said.err
+
+
+@pytest.mark.parametrize("template", ["alloy", "lab", "table"])
+def test_templates_obey_the_published_schema(template):
+    """What init writes is what the JSON Schema allows."""
+    text = (files("flows") / "templates" / template / "campaign.toml").read_text()
+    Draft202012Validator.check_schema(schema())
+    assert list(Draft202012Validator(schema()).iter_errors(tomllib.loads(text))) == []
+
+
+def test_the_schema_refuses_an_unknown_key():
+    """An editor marks what `check` would refuse."""
+    raw = tomllib.loads(WHOLE) | {"colour": "red"}
+    assert [each.validator for each in Draft202012Validator(schema()).iter_errors(raw)] == [
+        "additionalProperties"
+    ]
+
+
+def test_the_schema_command_prints_it(athanor):
+    """`athanor schema` prints the same schema."""
+    assert json.loads(athanor("schema").out) == schema()
