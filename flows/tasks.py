@@ -8,9 +8,8 @@ from prefect.logging import get_run_logger
 
 from flows.rig import loaded
 from flows.views import quantity
-from loop.decisions import settling
 from loop.records import Failed, Measured
-from loop.run import decide, replay
+from loop.run import record, replay
 
 
 @task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)
@@ -23,7 +22,7 @@ def evaluate(folder: str, candidate: str) -> None:
     asked = replay(rig).candidates[candidate]
     log = get_run_logger()
     answers = rig.oracle.collect((asked,))
-    campaign = decide(rig, settling(answers))
+    campaign = record(rig, answers)
     for answer in answers:
         match answer:
             case Measured():

@@ -108,8 +108,11 @@ def claiming(
     return decide
 
 
-def settling(answers: Sequence[Observation | Receipt]) -> Decision:
-    """Record answers: each once, whoever brings it and however often."""
+def settling(answers: Sequence[Observation | Receipt], *, evaluated: bool = False) -> Decision:
+    """Record answers: each once, whoever brings it and however often.
+
+    With `evaluated`, nothing more is to come for a candidate: what its answer lacks is a Failed.
+    """
 
     def decide(campaign: Campaign) -> list[Event]:
         known = _Known(campaign)
@@ -120,6 +123,8 @@ def settling(answers: Sequence[Observation | Receipt]) -> Decision:
                     events += known.ingest(answer)
                 case Measured() | Failed():
                     events += known.observe(answer)
+                    if evaluated:
+                        events += known.observe_lack(answer)
         return events
 
     return decide
@@ -165,6 +170,22 @@ class _Known:
             self.refused.discard(answer.candidate)
         self._keep(observation)
         return [Observed(observation=observation)]
+
+    def observe_lack(self, answer: Observation) -> list[Event]:
+        """The event that says which targets an answer has left out; none where it is whole."""
+        names = self.campaign.problem.objective.names
+        missing = [n for n in names if (answer.candidate, n, "") not in self.answers]
+        if isinstance(answer, Failed) or answer.candidate not in self.waiting or not missing:
+            return []
+        message = f"expected values of {', '.join(names)}, got none of {', '.join(missing)}"
+        return self.observe(
+            Failed(
+                candidate=answer.candidate,
+                kind="invalid_output",
+                message=message,
+                source=answer.source,
+            )
+        )
 
     def ingest(self, receipt: Receipt) -> list[Event]:
         """The one event of a file's revision; none where it is the one that was read last."""

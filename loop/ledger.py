@@ -106,7 +106,10 @@ class Ledger:
                 {"campaign": self.campaign, "seq": seq, "at": at, "kind": kind, "body": body}
             )
         if rows:
+            last = sa.select(sa.func.max(_table.c.seq)).where(_table.c.campaign == self.campaign)
             with self._errors(), self.engine.begin() as connection:
+                if (connection.scalar(last) or 0) != after:
+                    raise _conflict()
                 connection.execute(sa.insert(_table), rows)
         return after + len(rows)
 
@@ -116,12 +119,7 @@ class Ledger:
         try:
             yield
         except sa.exc.IntegrityError as error:
-            raise Conflict(
-                "ledger",
-                "to be the next writer",
-                "another writer's events",
-                "Replay and decide again.",
-            ) from error
+            raise _conflict() from error
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             place = sa.engine.make_url(self.url).render_as_string(hide_password=True)
@@ -131,6 +129,12 @@ class Ledger:
                 reason,
                 "Check that the folder exists, is writable and has free space; nothing was lost.",
             ) from error
+
+
+def _conflict() -> Conflict:
+    return Conflict(
+        "ledger", "to be the next writer", "another writer's events", "Replay and decide again."
+    )
 
 
 def _engine(url: str) -> sa.Engine:

@@ -66,6 +66,11 @@ def decide(rig: Rig, decision: Decision) -> Campaign:
         return Campaign.replay(rig.problem, [*events, *decided])
 
 
+def record(rig: Rig, answers: Answers) -> Campaign:
+    """Write answers down, each once; the campaign afterwards."""
+    return decide(rig, settling(answers, evaluated=rig.oracle.declaration.evaluates))
+
+
 def advance(rig: Rig) -> Campaign:
     """Everything of a turn but collecting: open, stop or propose, submit."""
     campaign = decide(rig, opening(rig.problem, rig.settings))
@@ -81,10 +86,10 @@ def collect(rig: Rig, worker: Worker) -> Campaign:
     """Bring in what is ready; with a calculator, evaluate what is pending, one after the other."""
     campaign = decide(rig, opening(rig.problem, rig.settings))
     if not rig.oracle.declaration.evaluates:
-        return decide(rig, settling(rig.oracle.collect(campaign.pending)))
+        return record(rig, rig.oracle.collect(campaign.pending))
     for candidate in campaign.pending:
         if claim(rig, candidate, worker):
-            campaign = decide(rig, settling(rig.oracle.collect((candidate,))))
+            campaign = record(rig, rig.oracle.collect((candidate,)))
     return campaign
 
 
@@ -134,7 +139,7 @@ def drive(
         done = _first(flying)
         for future in done:
             del flying[future]
-            decide(rig, settling(future.result()))
+            record(rig, future.result())
         seq, campaign = campaign.seq, advance(rig)
         if campaign.seq != seq:
             yield campaign

@@ -43,7 +43,7 @@ def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
     problem = campaign.problem.objective.lead
     for _, failed in campaign.failures:
         if failed.kind == "invalid_input":
-            return f"invalid input: {failed.message} It is the same for every candidate."
+            return f"invalid input: {failed.message.rstrip('.')}, the same for every candidate"
     if campaign.answered >= rules.evaluations:
         return f"budget: {rules.evaluations} evaluations"
     best = campaign.best

@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loop.campaign import Campaign
-from loop.ledger import Ledger
+from flows.folder import known
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "crossed_barrel.csv"
 LAB = Path(__file__).parent / "barrel_lab.py"
@@ -72,8 +71,7 @@ def finished(tmp_path_factory):
             assert lab.wait(60) == 0
         finally:
             lab.kill()
-    events = Ledger(f"sqlite:///{folder}/ledger.db", "crossed-barrel").events()
-    return folder, Campaign.replay(events[0].problem, events)
+    return folder, known(folder)[0]
 
 
 def test_budget_is_exact(finished):

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from flows.folder import known, remembered
-from loop.records import Observed, Started
+from loop.records import Measured, Observed, Started
 
 EVALUATIONS = 24
 
@@ -18,7 +18,7 @@ def history(folder):
     events = [event for _, event in known(folder)[1] if not isinstance(event, Started)]
     return [
         (each.observation.candidate, each.observation.values)
-        if isinstance(each, Observed)
+        if isinstance(each, Observed) and isinstance(each.observation, Measured)
         else each
         for each in events
     ]

@@ -20,7 +20,12 @@ from flows.folder import known, remembered
 from flows.rig import load
 from flows.worker import name, worker
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect")]
+pytestmark = [
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.usefixtures("prefect"),
+    # Prefect 3.8 leaves a client open for every flow run (prefect/results.py, default storage).
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 RECORDED_S = 30  # the server writes down what happened a few seconds later
 

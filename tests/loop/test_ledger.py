@@ -146,6 +146,15 @@ def test_a_conflict_in_the_middle_writes_nothing(tmp_path):
     assert ledger.events() == [FIRST, SECOND]
 
 
+def test_a_writer_ahead_of_the_ledger_is_refused(tmp_path):
+    """Who has seen more than there is, as after a restored backup, leaves no gap."""
+    ledger = on_file(tmp_path / "ledger.db")
+    ledger.append([FIRST], after=0)
+    with pytest.raises(Conflict, match="Replay"):
+        ledger.append([SECOND], after=5)
+    assert ledger.events() == [FIRST]
+
+
 def test_two_processes_write_one_history(tmp_path):
     """Appending at once, each event of each process stands once, in the order of its process."""
     url = f"sqlite:///{tmp_path / 'ledger.db'}"

@@ -128,8 +128,8 @@ def test_a_broken_oracle_stops_the_turn_and_loses_nothing():
     [
         (moody, None, 1),
         (partly, None, 3),
-        (partly, Bayes(initial=3), 1),
-        (partly, Bayes(initial=3), 2),
+        (partly, Bayes(initial=4), 1),
+        (partly, Bayes(initial=4), 2),
     ],
 )
 def test_killed_after_any_event_it_goes_on_to_the_same_end(formula, proposer, batch):
@@ -291,3 +291,12 @@ def test_candidates_are_proposed_before_the_first_answer():
     turn(rig)
     kinds = [type(event) for event in rig.ledger.events()]
     assert kinds == [Opened, Proposed, Started, Observed, Proposed]
+
+
+def test_what_an_evaluation_leaves_out_is_a_failure():
+    """A calculator that never gives the second target is not asked for ever; the first is used."""
+    problem = rigs.asked(rigs.A, targets=(rigs.Y, rigs.Z))
+    oracle = rigs.Evaluates(formula=lambda point: {"y": point["a"]})
+    *_, campaign = turns(rigs.rig(problem, oracle, rules=StopRules(evaluations=3, failures=1.0)))
+    assert len(oracle.asked) == campaign.answered == len(campaign.results) == 3
+    assert {failed.kind for _, failed in campaign.failures} == {"invalid_output"}
