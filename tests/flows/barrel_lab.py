@@ -43,7 +43,7 @@ def main(folder: Path, table: Path) -> None:
         late = [] if last or not fresh else late
         for row in fresh:
             done.add(row["candidate"])
-            asked = [float(value) for key, value in row.items() if key.split(" ")[0] in PARAMETERS]
+            asked = [float(v) for key, v in row.items() if str(key).split(" ")[0] in PARAMETERS]
             span = grid.max(axis=0) - grid.min(axis=0)
             nearest = int((((grid - asked) / span) ** 2).sum(axis=1).argmin())
             text = result(row["candidate"], grid[nearest], designs.iloc[nearest], "J")
