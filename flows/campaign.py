@@ -23,6 +23,7 @@ from flows.rig import loaded
 from flows.tasks import evaluate
 from flows.views import written
 from flows.worker import name, worker
+from loop.campaign import Campaign
 from loop.records import Candidate
 from loop.run import Answers, drive, replay
 
@@ -49,10 +50,13 @@ async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001
     setup = loaded(Path(folder))
     artifacts = Artifacts(setup.rig.rules.evaluations)
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
-    steps = drive(setup.rig, partial(_submit, folder), in_flight=setup.workers, worker=us)
-    while (after := await asyncio.to_thread(next, steps, None)) is not None:
-        artifacts.show(after)
-    end = replay(setup.rig)
+    end: Campaign | None = None
+    while end is None or end.closed is None:  # again where another process amends the settings
+        rig, in_flight = loaded(Path(folder)).rig, loaded(Path(folder)).workers
+        steps = drive(rig, partial(_submit, folder), in_flight=in_flight, worker=us)
+        while (after := await asyncio.to_thread(next, steps, None)) is not None:
+            artifacts.show(after)
+        end = replay(rig)
     await artifacts.close(end)
     return str(end.closed)
 

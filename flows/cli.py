@@ -49,9 +49,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         app(arguments)
     except LoopError as error:
-        print(f"athanor: {error}", file=sys.stderr)  # noqa: T201
+        _complain(str(error))
         sys.exit(BAD_INPUT if isinstance(error, ValueError) else NO_WORLD)
+    except OSError as error:  # a disk that is full, a folder that has gone: it can be anywhere
+        got = f"{error.strerror or error}"
+        _complain(
+            f"{error.filename or 'a file'}: expected to read or write it, got {got}. "
+            "Correct that and run again: what is on record is safe."
+        )
+        sys.exit(NO_WORLD)
     sys.exit(FINE)
+
+
+def _complain(message: str) -> None:
+    print(f"athanor: {message}", file=sys.stderr)  # noqa: T201
 
 
 @app.callback()
@@ -126,7 +137,9 @@ def demo(
     from flows.folder import FILE, create
     from flows.settings import schema
 
-    if not (folder / FILE).exists():
+    if (folder / FILE).exists():
+        out.print(f"Goes on with the campaign in {folder}, as its {FILE} says.")
+    else:
         create(folder, "alloy", json.dumps(schema(), indent=1))
         text = (folder / FILE).read_text(encoding="utf-8")
         (folder / FILE).write_text(text.replace("\nseed = 0\n", f"\nseed = {seed}\n"), "utf-8")
@@ -146,6 +159,8 @@ def turn(
 
     Example: athanor turn my-lab --no-prefect
     """
+    if no_prefect and every is not None:
+        raise typer.BadParameter("a schedule is Prefect's: leave out --no-prefect, or use cron")
     _one_thread()
     folder = folder.absolute()
     from flows.rig import load
@@ -165,6 +180,22 @@ def turn(
             else:
                 take_turns(setup, every)
     _say_status(folder, as_json=as_json)
+
+
+@app.command()
+def reopen(
+    folder: Dir, reason: Annotated[str, typer.Option(help="Why; it is put on record.")]
+) -> None:
+    """Let a closed campaign go on; what failed for bad settings is asked again.
+
+    Example: athanor reopen my-alloy --reason "the scratch disk is back"
+    """
+    from flows.rig import load
+    from loop.decisions import reopening
+    from loop.run import decide
+
+    decide(load(folder).rig, reopening(reason))
+    _say_status(folder, as_json=False)
 
 
 @app.command()

@@ -8,6 +8,7 @@ server.log     what the server says
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Desk:
 
     def sign_in(self) -> None:
         """Count this process among the users."""
-        self._card.write_text(name())
+        _write(self._card, name())
 
     def sign_out(self) -> None:
         """Count it no more."""
@@ -46,7 +47,7 @@ class Desk:
         """Whether anybody who signed in still runs; the others are signed out."""
         alive = False
         for card in (self.folder / "users").iterdir():
-            if lives_here(card.read_text()):
+            if lives_here(_read(card)):
                 alive = True
             else:
                 card.unlink(missing_ok=True)
@@ -63,7 +64,7 @@ class Desk:
 
     def announce(self, api: str, process: int) -> None:
         """Note the server that has just been started."""
-        self._note.write_text(json.dumps({"api": api, "worker": name(process)}))
+        _write(self._note, json.dumps({"api": api, "worker": name(process)}))
 
     def withdraw(self) -> None:
         """Take the server's address off the desk."""
@@ -76,6 +77,21 @@ class Desk:
     @property
     def _card(self) -> Path:
         return self.folder / "users" / name().replace("/", "-")
+
+
+def _read(card: Path) -> str:
+    """What it says; nothing where its owner has just taken it away."""
+    try:
+        return card.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(card: Path, text: str) -> None:
+    """Whole or not at all: the server reads at any moment."""
+    whole = card.parent.parent / f".{card.name}.{os.getpid()}"
+    whole.write_text(text)
+    whole.replace(card)
 
 
 def desk(home: Path) -> Desk:

@@ -48,12 +48,22 @@ def run(setup: Setup, take: Callable[[], object]) -> None:
             if after.closed is not None:
                 return
             continue  # what arrived during the turn is looked at before we wait
+        results.mkdir(exist_ok=True)  # a share that was unmounted comes back
         for _ in watch(results, rust_timeout=LOOK_S * 1000, yield_on_timeout=True):
             break
 
 
 def _seen(folder: Path) -> Seen:
     """Name, size and time of last change (also of permissions) of everything that is read."""
-    files = [folder / FILE, *(folder / "results").iterdir()]
-    stats = ((path.name, path.stat()) for path in files if path.is_file())
-    return frozenset((name, stat.st_size, stat.st_ctime_ns) for name, stat in stats)
+    results = folder / "results"
+    files = [folder / FILE, *(results.iterdir() if results.is_dir() else ())]
+    return frozenset(each for path in files if (each := _state(path)) is not None)
+
+
+def _state(path: Path) -> tuple[str, int, int] | None:
+    """None where the file has gone since it was listed."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return path.name, stat.st_size, stat.st_ctime_ns

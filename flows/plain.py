@@ -4,15 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flows import laboratory
 from flows.rig import Setup, loaded
-from loop.run import Worker, drive
+from loop.run import Worker, drive, replay
 
 
 def run(setup: Setup, worker: Worker) -> None:
     """Run the campaign until it is closed."""
-    rig = setup.rig
-    if not rig.oracle.declaration.evaluates:
+    if not setup.rig.oracle.declaration.evaluates:
         laboratory.run(setup, lambda: laboratory.take(loaded(setup.folder), worker))
         return
+    _evaluate(setup, worker)
+    while replay(setup.rig).closed is None:  # another process has amended the settings
+        setup = loaded(setup.folder)
+        _evaluate(setup, worker)
+
+
+def _evaluate(setup: Setup, worker: Worker) -> None:
+    rig = setup.rig
     with ThreadPoolExecutor(setup.workers, thread_name_prefix="evaluate") as pool:
         steps = drive(
             rig,

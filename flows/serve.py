@@ -65,7 +65,14 @@ def server() -> Iterator[Address]:
     The address is valid at once; `wait` until it answers, and do something else meanwhile.
     """
     configured = PREFECT_API_URL.value()
-    if configured and _answers_configured():
+    if configured:
+        if not _answers_configured():
+            raise LoopError(
+                "PREFECT_API_URL",
+                "a Prefect server that answers",
+                f"none at {configured}",
+                "Start it, unset PREFECT_API_URL to have one started here, or use --no-prefect.",
+            )
         yield Address(api=configured, ours=False)
         return
     ours = desk(PREFECT_HOME.value())
@@ -83,7 +90,7 @@ def wait(address: Address) -> None:
     """Return when the server answers; LoopError, with the tail of its log, where it does not."""
     ours = desk(PREFECT_HOME.value())
     end = monotonic() + START_S
-    while address.ours and not _answers(address.api):
+    while address.ours and (ours.server() is None or not _answers(address.api)):
         if ours.server() is None or monotonic() > end:
             said = ours.log.read_text(errors="replace")[-TAIL:].strip() or "nothing"
             raise LoopError(

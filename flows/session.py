@@ -7,6 +7,8 @@ carries its worker as a tag, so that the next one can tell, and says Crashed in 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
@@ -59,7 +61,7 @@ def take_turns(setup: Setup, every_s: int) -> None:
     while one runs is left out, for the next one does its work.
     """
     turn.serve(
-        name=setup.rig.problem.name,
+        name=f"{setup.rig.problem.name} {_digest(setup.folder)}",
         interval=every_s,
         parameters={"folder": str(setup.folder)},
         global_limit=ConcurrencyLimitConfig(
@@ -69,6 +71,11 @@ def take_turns(setup: Setup, every_s: int) -> None:
         entrypoint_type=EntrypointType.MODULE_PATH,
         print_starting_message=False,
     )
+
+
+def _digest(folder: Path) -> str:
+    """What tells apart the deployments of two campaigns of one name."""
+    return blake2b(str(folder).encode(), digest_size=3).hexdigest()
 
 
 @contextmanager

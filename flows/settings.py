@@ -133,7 +133,7 @@ class AtomsTable(_Table):
     properties: dict[str, str] | None = Field(
         default=None, description="property of each target; else its own name"
     )
-    fmax: float = Field(default=0.02, gt=0, description="largest force when relaxed, eV/angstrom")
+    fmax: float = Field(default=0.01, gt=0, description="largest force when relaxed, eV/angstrom")
     steps: int = Field(default=300, ge=1, description="relaxation steps before it has failed")
     wall_s: float = Field(default=600.0, gt=0, description="longest evaluation, s")
 

@@ -10,6 +10,7 @@ no wall limit we believe it for ever, unless a person says otherwise (`athanor r
 import os
 import socket
 from collections.abc import Callable
+from functools import cache
 from time import monotonic
 
 import psutil
@@ -25,6 +26,7 @@ def worker(wall_s: float | None, *, take_over: bool = False) -> Worker:
     return Worker(name=name(), alive=_alive(0.0 if take_over else wall_s))
 
 
+@cache  # the start time is told by the wall clock: asked again, it may differ
 def name(pid: int | None = None) -> str:
     """The worker name of a process on this host; psutil.NoSuchProcess where there is none."""
     process = psutil.Process(pid or os.getpid())
@@ -33,8 +35,8 @@ def name(pid: int | None = None) -> str:
 
 def lives_here(worker: str) -> bool:
     """Whether a worker of this host runs."""
-    _, pid, started = worker.rsplit("/", 2)
     try:
+        _, pid, started = worker.rsplit("/", 2)
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not asked yet
             return False

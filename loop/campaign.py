@@ -68,6 +68,7 @@ class Campaign:
     attempts: Mapping[str, int] = field(default_factory=dict)
     vetoed: Mapping[str, str] = field(default_factory=dict)
     retracted: Mapping[str, str] = field(default_factory=dict)
+    pardoned: Mapping[str, int] = field(default_factory=dict)
     ingested: Sequence[Ingested] = ()
     turn: int = 0
     closed: str | None = None
@@ -147,6 +148,14 @@ class Campaign:
         first = len(self.candidates) + 1
         return tuple(candidate_id(self.problem, number) for number in range(first, first + count))
 
+    def holding(self, candidate: str) -> tuple[Observation, ...]:
+        """The answers that hold: a file's revision may turn a value into a failure, or back."""
+        held: list[Observation] = []
+        for each in self.observations.get(candidate, ())[self.pardoned.get(candidate, 0) :]:
+            held = [old for old in held if not _turns(old, each)]
+            held.append(each)
+        return tuple(held)
+
     def measurements(self, candidate: str) -> tuple[Measured, ...]:
         """Every measured answer to a candidate, superseded ones too, oldest first."""
         return tuple(
@@ -157,12 +166,13 @@ class Campaign:
         """The answer that holds for each (target, replicate) of a candidate: the newest."""
         return {
             (target, each.replicate): each
-            for each in self.measurements(candidate)
+            for each in self.holding(candidate)
+            if isinstance(each, Measured)
             for target in each.values
         }
 
     def _failures(self, candidate: str) -> list[Failed]:
-        return [each for each in self.observations.get(candidate, ()) if isinstance(each, Failed)]
+        return [each for each in self.holding(candidate) if isinstance(each, Failed)]
 
     def _refused(self, candidate: str) -> bool:
         failures = self._failures(candidate)
@@ -220,6 +230,7 @@ class _Fold:
         self.attempts: dict[str, int] = {}
         self.vetoed: dict[str, str] = {}
         self.retracted: dict[str, str] = {}
+        self.pardoned: dict[str, int] = {}
         self.ingested: list[Ingested] = []
         self.turn = 0
         self.closed: str | None = None
@@ -263,8 +274,16 @@ class _Fold:
                 self.closed = event.reason
             case Reopened():
                 self.closed = None
+                self._pardon()
             case _:
                 assert_never(event)
+
+    def _pardon(self) -> None:
+        """Ask again what failed for settings that have been put right since."""
+        for candidate, observations in self.observations.items():
+            last = observations[-1]
+            if isinstance(last, Failed) and last.kind == "invalid_input":
+                self.pardoned[candidate] = len(observations)
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
         for candidate in candidates:
@@ -285,6 +304,12 @@ class _Fold:
             raise CampaignError(
                 f"event {self.seq}", "the id of a proposed candidate", repr(candidate)
             )
+
+
+def _turns(old: Observation, new: Observation) -> bool:
+    """Whether a newer revision of the same file has turned a value into a failure, or back."""
+    is_revised = bool(new.source.file) and old.source.file == new.source.file
+    return is_revised and old.source.sha256 != new.source.sha256 and type(old) is not type(new)
 
 
 def _standard_error(target: str, rows: Sequence[Measured]) -> float | None:

@@ -130,6 +130,15 @@ def settling(answers: Sequence[Observation | Receipt], *, evaluated: bool = Fals
     return decide
 
 
+def reopening(reason: str) -> Decision:
+    """Go on with a closed campaign; what failed for its settings is asked again."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        return [] if campaign.closed is None else [Reopened(reason=reason)]
+
+    return decide
+
+
 def closing(reason: str) -> Decision:
     """Close the campaign, once."""
 
@@ -149,7 +158,7 @@ class _Known:
         self.seen = {each.receipt.file: each.receipt.sha256 for each in campaign.ingested}
         self.answers: dict[tuple[str, str, str], Observation] = {}
         for candidate in campaign.candidates:
-            for observation in campaign.observations.get(candidate, ()):
+            for observation in campaign.holding(candidate):
                 self._keep(observation)
 
     def observe(self, answer: Observation) -> list[Event]:
@@ -205,7 +214,7 @@ class _Known:
                 duplicates += 1
                 continue
             held = [self.answers[key] for key in _keys(row) if key in self.answers]
-            if any(not _agree(row, each) for each in held):
+            if any(not _agree(row, each) for each in held) or self._turned(row):
                 corrected.append(row.candidate)
             taken.append(row)
             self._keep(row)
@@ -257,6 +266,19 @@ class _Known:
         """Whether all that it says has been said before."""
         held = [self.answers.get(key) for key in _keys(observation)]
         return all(each is not None and _agree(observation, each) for each in held)
+
+    def _turned(self, row: Observation) -> bool:
+        """Forget what the file said before, where the row turns a value into a failure or back."""
+        turned = [
+            key
+            for key, held in self.answers.items()
+            if key[0] == row.candidate
+            and type(held) is not type(row)
+            and held.source.file == row.source.file
+        ]
+        for key in turned:
+            del self.answers[key]
+        return bool(turned)
 
     def _keep(self, observation: Observation) -> None:
         for key in _keys(observation):

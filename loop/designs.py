@@ -2,7 +2,8 @@
 
 Scrambled Sobol points, one coordinate per choice. A composition is uniform on its simplex: the set
 of elements comes from the order of one coordinate each, and the fractions are exponential
-variates over their sum (Devroye, Non-Uniform Random Variate Generation, 1986, section V.2).
+variates over their sum (Devroye, Non-Uniform Random Variate Generation, 1986, section V.2); where
+an upper bound cuts the simplex, what lies beyond is projected onto it.
 """
 
 from collections.abc import Iterator, Sequence

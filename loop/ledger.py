@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.schema import CreateTable
 
 from loop.errors import Conflict, LedgerError
 from loop.records import Event
@@ -80,7 +81,13 @@ class Ledger:
         """Open the database and make the table where there is none; LedgerError where it can't."""
         object.__setattr__(self, "engine", _engine(self.url))
         with self._errors():
-            _table.metadata.create_all(self.engine)
+            self._create()
+
+    def _create(self) -> None:
+        """Make the table where there is none, even if another process is about to."""
+        if not sa.inspect(self.engine).has_table(_table.name):
+            with self.engine.begin() as connection:
+                connection.execute(CreateTable(_table, if_not_exists=True))
 
     def events(self) -> list[Event]:
         """All events, oldest first."""
@@ -92,7 +99,7 @@ class Ledger:
         query = (
             sa.select(_table.c.at, _table.c.kind, _table.c.body).where(mine).order_by(_table.c.seq)
         )
-        with self._errors(), self.engine.connect() as connection:
+        with self._errors(), self.engine.connect() as connection:  # a read takes no lock
             rows = connection.execute(query).all()
         return [(at, decode_event(kind, body)) for at, kind, body in rows]
 
@@ -108,6 +115,9 @@ class Ledger:
         if rows:
             last = sa.select(sa.func.max(_table.c.seq)).where(_table.c.campaign == self.campaign)
             with self._errors(), self.engine.begin() as connection:
+                if self.engine.dialect.name == "sqlite":
+                    # At once: a read that turns into a write would fail as busy.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
                 if (connection.scalar(last) or 0) != after:
                     raise _conflict()
                 connection.execute(sa.insert(_table), rows)
@@ -160,7 +170,6 @@ def _engine_of_file(url: sa.URL) -> sa.Engine:
     else:
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
@@ -185,8 +194,3 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    """Take the write lock at once: a read that turns into a write would fail as busy."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

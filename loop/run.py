@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from loop.campaign import Campaign
 from loop.decisions import Decision, claiming, closing, opening, settling
-from loop.errors import Conflict, Shortfall
+from loop.errors import CampaignError, Conflict, Shortfall
 from loop.ledger import Ledger
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
@@ -71,20 +71,32 @@ def record(rig: Rig, answers: Answers) -> Campaign:
     return decide(rig, settling(answers, evaluated=rig.oracle.declaration.evaluates))
 
 
+def begin(rig: Rig) -> Campaign:
+    """Open the campaign, or take up what has changed in its settings; once per start."""
+    return decide(rig, opening(rig.problem, rig.settings))
+
+
 def advance(rig: Rig) -> Campaign:
-    """Everything of a turn but collecting: open, stop or propose, submit."""
-    campaign = decide(rig, opening(rig.problem, rig.settings))
-    if campaign.closed is not None:
+    """Everything of a turn after collecting: stop or propose, submit.
+
+    Where another process has amended the settings, this rig's rules hold no more: it does nothing.
+    """
+    campaign = decide(rig, _stopping(rig))
+    if campaign.closed is not None or is_outdated(rig, campaign):
         return campaign
-    reason = stop_reason(rig.rules, campaign)
-    campaign = decide(rig, closing(reason)) if reason else decide(rig, _proposing(rig))
+    campaign = decide(rig, _proposing(rig))
     rig.oracle.submit(campaign.pending if campaign.closed is None else ())
     return campaign
 
 
+def is_outdated(rig: Rig, campaign: Campaign) -> bool:
+    """Whether the campaign's settings are no longer those of this rig: load it again."""
+    return campaign.settings != rig.settings
+
+
 def collect(rig: Rig, worker: Worker) -> Campaign:
     """Bring in what is ready; with a calculator, evaluate what is pending, one after the other."""
-    campaign = decide(rig, opening(rig.problem, rig.settings))
+    campaign = replay(rig)
     if not rig.oracle.declaration.evaluates:
         return record(rig, rig.oracle.collect(campaign.pending))
     for candidate in campaign.pending:
@@ -95,6 +107,7 @@ def collect(rig: Rig, worker: Worker) -> Campaign:
 
 def turn(rig: Rig, worker: Worker | None = None) -> Campaign:
     """One whole turn, in this thread; the campaign afterwards."""
+    begin(rig)
     collect(rig, worker or Worker())
     return advance(rig)
 
@@ -122,13 +135,15 @@ def drive(
 ) -> Iterator[Campaign]:
     """Keep up to `in_flight` evaluations going until the campaign is closed; it after each change.
 
+    Ends early where another process has amended the settings: the rig is to be loaded again.
     `submit` starts `rig.oracle.collect((candidate,))` wherever it likes: a thread, a Prefect task.
     """
     flying: dict[Future[Answers], Candidate] = {}
+    begin(rig)
     campaign = advance(rig)
     yield campaign
-    while campaign.closed is None or flying:
-        if campaign.closed is None:
+    while _goes_on(rig, campaign) or flying:
+        if _goes_on(rig, campaign):
             for candidate in campaign.pending:
                 if (
                     len(flying) < in_flight
@@ -145,6 +160,10 @@ def drive(
             yield campaign
 
 
+def _goes_on(rig: Rig, campaign: Campaign) -> bool:
+    return campaign.closed is None and not is_outdated(rig, campaign)
+
+
 def _first(flying: Mapping[Future[Answers], Candidate]) -> set[Future[Answers]]:
     """The evaluations that are ready, after at most POLL_S."""
     if flying:
@@ -153,18 +172,35 @@ def _first(flying: Mapping[Future[Answers], Candidate]) -> set[Future[Answers]]:
     return set()
 
 
-def _proposing(rig: Rig) -> Decision:
-    def decision(campaign: Campaign) -> list[Event]:
-        count = room(rig.rules, campaign, rig.batch)
-        if campaign.closed is not None or count == 0:
-            return []
-        try:
-            return [Proposed(candidates=tuple(rig.proposer.propose(campaign, count)))]
-        except Shortfall as short:
-            if short.available:
-                return [Proposed(candidates=tuple(rig.proposer.propose(campaign, short.available)))]
-            return (
-                [] if campaign.pending else list(closing(f"no more candidates: {short}")(campaign))
-            )
+def _stopping(rig: Rig) -> Decision:
+    def decision(campaign: Campaign) -> Sequence[Event]:
+        reason = None if is_outdated(rig, campaign) else stop_reason(rig.rules, campaign)
+        return closing(reason)(campaign) if reason else []
 
     return decision
+
+
+def _proposing(rig: Rig) -> Decision:
+    def decision(campaign: Campaign) -> Sequence[Event]:
+        count = room(rig.rules, campaign, rig.batch)
+        if campaign.closed is not None or is_outdated(rig, campaign) or count == 0:
+            return []
+        try:
+            return [_proposed(rig, campaign, count)]
+        except Shortfall as short:
+            if short.available:
+                return [_proposed(rig, campaign, short.available)]
+            return [] if campaign.pending else closing(f"no more candidates: {short}")(campaign)
+
+    return decision
+
+
+def _proposed(rig: Rig, campaign: Campaign, count: int) -> Proposed:
+    """The proposer's candidates; SpaceError or CampaignError where they are not what was asked."""
+    candidates = tuple(rig.proposer.propose(campaign, count))
+    ids = tuple(candidate.id for candidate in candidates)
+    if ids != campaign.ids(count):
+        raise CampaignError("proposer", f"candidates {', '.join(campaign.ids(count))}", str(ids))
+    for candidate in candidates:
+        campaign.problem.space.check(candidate.point)
+    return Proposed(candidates=candidates)

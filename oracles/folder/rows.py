@@ -13,7 +13,8 @@ from oracles.folder.numbers import number
 from oracles.folder.sheet import Cells
 
 FINE = frozenset({"ok", "done", "measured"})
-KINDS: tuple[Kind, ...] = get_args(Kind)
+# Of a sample, not of settings: `invalid_input` would end the campaign.
+KINDS = tuple(kind for kind in get_args(Kind) if kind != "invalid_input")
 FAILED: Mapping[str, Kind] = {"failed": "infeasible", **{kind: kind for kind in KINDS}}
 SUM_SLACK = 1e-6  # as loop.parameters allows a composition
 

@@ -10,11 +10,35 @@ from hypothesis import strategies as st
 
 from loop.bayes import Bayes
 from loop.campaign import Campaign
-from loop.decisions import closing, settling
-from loop.errors import OracleError
+from loop.decisions import closing, reopening, settling
+from loop.designs import Design
+from loop.errors import LoopError, OracleError
 from loop.parameters import Discrete
-from loop.records import Candidate, Closed, Observed, Opened, Proposed, Receipt, Started, Vetoed
-from loop.run import Answers, Worker, advance, claim, collect, decide, drive, replay, turn, turns
+from loop.records import (
+    Amended,
+    Candidate,
+    Closed,
+    Observed,
+    Opened,
+    Proposed,
+    Receipt,
+    Started,
+    Vetoed,
+)
+from loop.run import (
+    Answers,
+    Worker,
+    advance,
+    begin,
+    claim,
+    collect,
+    decide,
+    drive,
+    is_outdated,
+    replay,
+    turn,
+    turns,
+)
 from loop.stopping import StopRules
 from tests.loop import rigs
 from tests.loop import strategies as some
@@ -168,6 +192,7 @@ DECISIONS = {
 def test_what_a_decision_returns_is_what_the_ledger_says(steps):
     """replay(events) == live state, after any series of decisions."""
     rig = rigs.rig(PROBLEM, batch=2)
+    begin(rig)
     campaign = advance(rig)
     for decision, number in steps:
         name = sorted(campaign.candidates)[number % len(campaign.candidates)]
@@ -300,3 +325,46 @@ def test_what_an_evaluation_leaves_out_is_a_failure():
     *_, campaign = turns(rigs.rig(problem, oracle, rules=StopRules(evaluations=3, failures=1.0)))
     assert len(oracle.asked) == campaign.answered == len(campaign.results) == 3
     assert {failed.kind for _, failed in campaign.failures} == {"invalid_output"}
+
+
+def test_an_amended_rig_does_not_fight_the_one_that_amended(tmp_path):
+    """A process with the old settings stops deciding and says so, and writes nothing back."""
+    url, budgets = f"sqlite:///{tmp_path / 'ledger.db'}", {4: {"stop": 4}, 6: {"stop": 6}}
+    old, new = (
+        replace(rigs.rig(PROBLEM, url=url, rules=StopRules(evaluations=n)), settings=settings)
+        for n, settings in budgets.items()
+    )
+    turn(old)
+    turn(new)
+    campaign = advance(old)
+    assert is_outdated(old, campaign)
+    assert finish(new).answered == 6
+    assert [type(event) for event in new.ledger.events()].count(Amended) == 1
+
+
+def test_what_failed_for_bad_settings_is_asked_again_after_reopening():
+    """A person who has put the settings right reopens; the failed candidate gets another answer."""
+    well: list[bool] = []
+    oracle = rigs.Evaluates(formula=lambda point: rigs.hill(point) if well else "invalid_input")
+    rig = rigs.rig(PROBLEM, oracle)
+    assert finish(rig).closed.startswith("invalid input: ")
+    well.append(True)
+    decide(rig, reopening("the disk is back"))
+    campaign = finish(rig)
+    assert campaign.closed == "budget: 6 evaluations"
+    assert len(campaign.results) == 6
+    assert not campaign.failures
+
+
+@pytest.mark.parametrize("spoil", [{"id": "7"}, {"point": {"a": 2.0}}])
+def test_a_proposer_is_checked_before_it_is_believed(spoil):
+    """Candidates with an id or a point that is none are refused, and not written down."""
+
+    class Careless:
+        def propose(self, campaign, count):
+            return [replace(each, **spoil) for each in Design().propose(campaign, count)]
+
+    rig = rigs.rig(rigs.asked(rigs.A), proposer=Careless())
+    with pytest.raises(LoopError, match="expected"):
+        turn(rig)
+    assert [type(event) for event in rig.ledger.events()] == [Opened]

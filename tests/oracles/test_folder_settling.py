@@ -152,3 +152,17 @@ def test_the_counts_always_add_up(tmp_path_factory, files, names):
     assert taken <= {1.0, 2.5, -300.0, 7.0}
     for event in events[len(OPEN) :]:
         assert isinstance(event, Ingested)
+
+
+def test_a_value_may_turn_out_a_failure_and_back(tmp_path):
+    """A file that takes a value back as failed, or a failure as measured, is believed."""
+    header = "candidate,toughness [J],cost,status"
+    events = visit(tmp_path, OPEN, f"{A},1.5,3,", header=header)
+    events = visit(tmp_path, events, f"{A},,,failed", header=header)
+    campaign = Campaign.replay(PROBLEM, events)
+    assert found(events) == {}
+    assert [candidate.id for candidate, _ in campaign.failures] == [A]
+    assert events[-1].corrected == (A,)
+    events = visit(tmp_path, events, f"{A},1.5,3,", header=header)
+    assert found(events) == {A: {"toughness": 1.5, "cost": 3.0}}
+    assert not Campaign.replay(PROBLEM, events).failures
