@@ -32,7 +32,7 @@ from math import isfinite
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import RLock
+from threading import RLock, Thread
 from typing import Any, TypeAlias, get_args
 
 from loop.errors import OracleError
@@ -230,7 +230,7 @@ def _ask_apart(request: Mapping[str, Json], wall_s: float) -> Said:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", CHILD, scratch, *sys.path],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells the process that we have gone
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -256,6 +256,7 @@ def _ask_apart(request: Mapping[str, Json], wall_s: float) -> Said:
 
 def serve() -> None:
     """Answer the request in the folder given as first argument: what the process apart runs."""
+    _end_with_parent()
     folder = Path(sys.argv[1])
     request = json.loads((folder / "request").read_text())
     load(request["function"], request["folder"] and Path(request["folder"]))
@@ -269,6 +270,18 @@ def serve() -> None:
     part.replace(folder / "answer")
 
 
+def _end_with_parent() -> None:
+    """Kill this process and all that it starts when the pipe that its parent holds is closed."""
+    parent = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def wait() -> None:
+        os.read(parent, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    Thread(target=wait, daemon=True).start()
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the process and whatever it has started."""
     if os.name == "posix":
@@ -277,6 +290,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     else:
         process.kill()
     process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _tail(path: Path) -> str:

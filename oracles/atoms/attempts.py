@@ -1,6 +1,7 @@
 """One attempt: a folder of its own, a process of its own, an answer of either kind.
 
-The folder is removed on success and kept as `failed-...` otherwise.
+The folder is removed on success and kept as `failed-...` otherwise. One that a kill -9 of the
+campaign cut off stays under its own name.
 """
 
 import shutil

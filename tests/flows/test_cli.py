@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from flows.folder import known
 from flows.rig import load
 from flows.worker import lives_here, name, worker
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(each.callback.__name__ for each in app.registered_commands if each.callback)
 
 
@@ -23,6 +25,12 @@ def test_every_command_has_an_example(athanor, command):
     said = athanor(command, "--help")
     assert said.code == 0
     assert f"Example: athanor {command}" in said.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command):
+    """Who reads the README knows that the command is there."""
+    assert f"`athanor {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_unknown_commands_are_usage_errors(athanor):

@@ -1,8 +1,10 @@
 """A user's function: what it may return, what it may raise, and where it may live."""
 
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import cast
 
 import psutil
@@ -219,3 +221,28 @@ def test_a_refusal_has_a_kind_from_the_list():
 def test_without_a_limit_the_call_is_in_this_process(tmp_path):
     """A function may keep things in memory between calls as long as it has no limit."""
     assert ask(lab(tmp_path, "return os.getpid()")).values["strength"] == os.getpid()
+
+
+PARENT = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from tests.oracles.test_function import ask, lab
+body = "print(os.getpid(), file=open('{pid}', 'w'), flush=True); time.sleep(60)"
+ask(lab(Path({folder!r}), body, wall_s=50.0))
+"""
+
+
+def test_a_call_apart_ends_with_its_parent(tmp_path):
+    """After a kill -9 of the campaign nothing goes on burning time."""
+    pid = tmp_path / "pid"
+    path = [str(Path(__file__).parents[2]), *sys.path]
+    script = PARENT.format(path=path, pid=pid, folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.05)
+        parent.kill()
+    end = time.monotonic() + 10
+    while runs(int(pid.read_text())) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not runs(int(pid.read_text()))
