@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -120,10 +121,8 @@ def _copy(source: Traversable, folder: Path) -> None:
 
 def require_writable(folder: Path) -> None:
     """Raise LedgerError unless files can be made in the folder."""
-    probe = folder / ".athanor-write-test"
     try:
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=folder).close()  # nameless: several processes may ask at once
     except OSError as error:
         raise LedgerError(
             str(folder), "a folder to write in", str(error.strerror), "Correct its permissions."

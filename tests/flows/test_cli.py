@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flows.cli import app
-from flows.folder import known
+from flows.folder import known, require_writable
 from flows.rig import load
 from flows.worker import lives_here, name, worker
 
@@ -205,3 +206,10 @@ def test_a_rig_is_what_the_file_says(make):
     setup = load(make(evaluations=7, batch=3))
     assert (setup.workers, setup.rig.batch, setup.rig.rules.evaluations) == (3, 3, 7)
     assert setup.rig.oracle.declaration.measures == {"y": "GPa"}
+
+
+def test_several_may_ask_at_once_whether_a_folder_is_writable(tmp_path):
+    """Two runs that start together do not stumble over one another's probe, and leave none."""
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(require_writable, [tmp_path] * 400)) == {None}
+    assert list(tmp_path.iterdir()) == []
