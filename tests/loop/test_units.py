@@ -14,6 +14,7 @@ from loop.units import convert, require
 def test_units_of_a_laboratory_are_known(unit):
     """What a materials scientist writes is accepted."""
     require(unit, "target.y")
+    assert convert(2.5, unit, unit, "target.y") == 2.5
 
 
 @pytest.mark.parametrize("unit", ["GPaa", "hardness", "K/", "3 GPa", "g/cm^^3", "(", "*", "1/0"])

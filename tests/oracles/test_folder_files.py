@@ -258,4 +258,4 @@ def test_no_content_is_an_exception(tmp_path_factory, content):
     raw = content if isinstance(content, bytes) else b"candidate" + content.encode()
     receipt = read(folder, raw)
     if receipt is not None:
-        Ingested(receipt=receipt)
+        assert Ingested(receipt=receipt).duplicates == 0  # it refuses what does not add up
