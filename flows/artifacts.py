@@ -1,4 +1,4 @@
-"""What Prefect's UI shows of a campaign: progress, the best so far, the observations.
+"""What Prefect's UI shows of a campaign: progress, the best or the front, the observations.
 
 Each artifact is created once per flow run and then updated under the same key, so that its page
 keeps its address. A view: where it cannot be written the campaign goes on, and never waits for it.
@@ -16,7 +16,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from flows.views import observations, praise
+from flows.views import merits, observations, verdict
 from loop.campaign import Campaign
 
 PAUSE_S = 1.0  # an update costs 0.03 to 0.08 s; people read once in a while
@@ -76,9 +76,10 @@ def _contents(campaign: Campaign, budget: int) -> dict[str, dict[str, Any]]:
     share = min(100.0, 100.0 * campaign.answered / budget)
     said = f"{campaign.answered} of {budget} evaluations"
     waiting = f"; {len(campaign.pending)} waiting for an answer" if campaign.pending else ""
-    best = campaign.best
-    praised = praise(campaign, best) if best else "No answer keeps every bound yet."
-    page = f"# {campaign.problem.name}\n\n{praised}\n\n{campaign.closed or ''}"
+    found = merits(campaign)
+    model = [f"Model: {verdict(known)}" for known in campaign.health.values()]
+    page = "\n\n".join((f"# {campaign.problem.name}", *found, *model, campaign.closed or ""))
+    praised = found[0]
     rows = json.dumps(observations(campaign))
     return {
         "progress": {

@@ -6,6 +6,7 @@ add nothing to what `loop.run` does but where it runs and what is shown of it.
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -24,7 +25,7 @@ from flows.tasks import evaluate
 from flows.views import written
 from flows.worker import name, worker
 from loop.campaign import Campaign
-from loop.records import Candidate
+from loop.records import Candidate, Json
 from loop.run import Answers, drive, replay
 
 OURS = "athanor"
@@ -62,14 +63,16 @@ async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001
 
 
 @flow(name="turn", flow_run_name=_name, persist_result=False)
-async def turn(folder: str) -> str:
+async def turn(folder: str, held: dict[str, Json] | None = None) -> str:
     """Take one turn of the campaign in a folder: collect, record, stop or propose, submit.
 
     Args:
         folder: the campaign folder.
+        held: values that parameters keep in what this turn proposes.
     """
     await _sign()
     setup = loaded(Path(folder))
+    setup = replace(setup, rig=replace(setup.rig, held=held or {}))
     us = worker(setup.rig.oracle.declaration.wall_s)
     after = await asyncio.to_thread(take, setup, us)
     await Artifacts(setup.rig.rules.evaluations).close(after)

@@ -33,6 +33,10 @@ NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="The same turns, w
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Hold workers on other hosts for gone.")
 ]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is put on record.")]
+By = Annotated[
+    str | None, typer.Option("--by", help="Who decides; your user name unless said otherwise.")
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
@@ -153,19 +157,29 @@ def turn(
     every: Annotated[
         int | None, typer.Option(min=1, help="Take one every so many seconds, as a deployment.")
     ] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option(help="Hold a parameter in what this turn proposes: T=900.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take one turn: collect answers, record them, stop or propose, submit.
 
+    With --fix, given once per parameter, what is proposed has these values, in the parameter's
+    unit, and says so; what already waits for an answer is left as it is.
+
     Example: athanor turn my-lab --no-prefect
+
+    Example: athanor turn my-lab --fix T=900 --fix solvent=water
     """
     if no_prefect and every is not None:
         raise typer.BadParameter("a schedule is Prefect's: leave out --no-prefect, or use cron")
+    if fix and every is not None:
+        raise typer.BadParameter("--fix is for one turn: leave out --every")
     _one_thread()
     folder = folder.absolute()
-    from flows.rig import load
+    from flows.rig import holding, load
 
-    setup = load(folder)
+    setup = holding(load(folder), fix or [])
     if no_prefect:
         from flows.laboratory import take
         from flows.worker import worker
@@ -196,6 +210,95 @@ def reopen(
 
     decide(load(folder).rig, reopening(reason))
     _say_status(folder, as_json=False)
+
+
+@app.command()
+def veto(
+    folder: Dir,
+    candidates: Annotated[list[str], typer.Argument(help="Candidates that wait for an answer.")],
+    reason: Why,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse candidates: they leave the budget, and the next turn proposes others in their place.
+
+    Their points are not proposed again. What is made and measured all the same is used, and counts.
+
+    Example: athanor veto my-lab 0004-fzy --reason "too hot for the furnace"
+    """
+    from flows.people import user, veto
+
+    running = veto(folder, candidates, reason, user() if by is None else by)
+    if as_json:
+        print(json.dumps({"vetoed": candidates, "running": dict(running)}, indent=1))  # noqa: T201
+        return
+    out.print(f"Vetoed: {', '.join(candidates)}. The next turn proposes others.")
+    for candidate, worker in running.items():
+        still = f"{candidate} is being evaluated by {worker}"
+        out.print(f"{still}: an answer that comes all the same is used, and counts.")
+
+
+@app.command()
+def retract(
+    folder: Dir,
+    candidate: Annotated[str, typer.Argument(help="The candidate whose answers are wrong.")],
+    reason: Why,
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take the answers of a candidate back, and say what that changes.
+
+    They stay on record, are not used any more, and stay paid for: the budget is not given back.
+    To have the point measured again: athanor ask DIR --replicate ID.
+
+    Example: athanor retract my-lab 0002-nqp --reason "the thermocouple was loose"
+    """
+    from flows.people import plainly, retract, told, user
+
+    who = user() if by is None else by
+    campaign, changed = retract(folder, candidate, reason, who, dry_run=dry_run)
+    if as_json:
+        print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
+    else:
+        done = "would be taken back" if dry_run else "taken back"
+        out.print("\n".join([f"{candidate}: answers {done}.", *told(campaign, changed)]))
+
+
+@app.command()
+def ask(
+    folder: Dir,
+    values: Annotated[
+        list[str] | None, typer.Argument(help="The point: T=900 solvent=water alloy.Cu=0.5 ...")
+    ] = None,
+    replicate: Annotated[
+        str | None, typer.Option(metavar="ID", help="The point of this candidate once more.")
+    ] = None,
+    reason: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a point of your own; it counts toward the budget like any other.
+
+    Every parameter is named, with numbers in its unit; of a composition, the fractions that are
+    not zero. The next turn, or the run that goes on, hands it to the oracle.
+
+    Example: athanor ask my-lab T=900 alloy.Cu=0.5 alloy.Ni=0.5 --reason "a hunch"
+
+    Example: athanor ask my-lab --replicate 0002-nqp --reason "is it as good as it looks?"
+    """
+    _one_thread()
+    from flows.people import ask, user
+    from flows.rig import load
+    from flows.views import plain, written
+
+    rig = load(folder.absolute()).rig
+    asked = ask(rig, values or [], replicate, reason, user() if by is None else by)
+    if as_json:
+        said = {"candidate": asked.id, "point": plain(asked.point), "why": asdict(asked.why)}
+        print(json.dumps(said, indent=1))  # noqa: T201
+    else:
+        out.print(f"Asked: {asked.id} at {written(asked.point)}.")
 
 
 @app.command()

@@ -7,9 +7,11 @@ from math import isinf
 from pathlib import Path
 
 from flows.folder import require_writable
+from flows.pool import listed
 from flows.rig import Setup, load
 from flows.views import written
 from loop.campaign import Campaign
+from loop.pool import Pool
 from loop.run import replay
 
 DISTRIBUTION = "athanor-loop"
@@ -77,6 +79,7 @@ def _campaign(setup: Setup) -> list[Finding]:
     first = rig.proposer.propose(Campaign(problem=rig.problem), 1)[0]
     return [
         Finding(what="space", well=True, said=f"{len(space.columns)} columns, {points}"),
+        *(_pool(each) for each in space.parameters if isinstance(each, Pool)),
         Finding(what="oracle", well=True, said=f"{rig.oracle.declaration.name}: {targets}{limit}"),
         Finding(
             what="proposer",
@@ -85,3 +88,12 @@ def _campaign(setup: Setup) -> list[Finding]:
         ),
         Finding(what="ledger", well=True, said=f"{campaign.seq} events"),
     ]
+
+
+def _pool(pool: Pool) -> Finding:
+    """What a pool's file was found to hold."""
+    said = f"{pool.count} rows of {pool.file}, ids from {pool.key or 'their places'}"
+    said += f", features {listed(pool.features)}"
+    if pool.dropped:
+        said += f"; left out, being the same in all rows: {listed(pool.dropped)}"
+    return Finding(what=f"pool {pool.name}", well=True, said=said)

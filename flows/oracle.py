@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import assert_never
 
+from ase import Atoms
 from ase.data import chemical_symbols
 
 from flows.refusal import nearest
@@ -13,21 +14,32 @@ from flows.settings import (
     FolderTable,
     FunctionTable,
     Oracles,
+    PoolStructureTable,
     RandomAlloyTable,
     TableTable,
 )
 from loop.errors import SettingsError
 from loop.parameters import Categorical, Composition
+from loop.pool import Pool
 from loop.protocols import Declaration, Oracle
 from loop.records import Problem
 from loop.units import convert
 from oracles.atoms.failures import Refusal
+from oracles.atoms.library import is_library, structures
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.properties import UNITS
-from oracles.atoms.structures import Builder, BulkElement, RandomAlloy, atomic_volume
+from oracles.atoms.structures import (
+    Builder,
+    BulkElement,
+    PoolStructure,
+    RandomAlloy,
+    atomic_volume,
+)
 from oracles.folder.oracle import Folder
 from oracles.function import Function
 from oracles.table import Table
+
+LIBRARY = 20_000  # structures of a pool that are held in memory
 
 
 def oracle(table: Oracles, problem: Problem, folder: Path) -> Oracle:
@@ -53,7 +65,7 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 path=folder / table.file,
                 space=problem.space,
                 objective=problem.objective,
-                columns=table.columns,
+                columns=_ids(table, problem) | table.columns,
                 replicates=table.replicates,
                 match=table.match,
                 seed=problem.seed,
@@ -72,6 +84,12 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
             assert_never(table)
 
 
+def _ids(table: TableTable, problem: Problem) -> dict[str, str]:
+    """Where the answers stand in the pool's own file: the column of its ids, by its name."""
+    pools = (p for p in problem.space.parameters if isinstance(p, Pool))
+    return {pool.name: pool.key for pool in pools if pool.file == table.file and pool.key}
+
+
 def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
     units = problem.objective.units
     properties = table.properties or {name: name for name in units}
@@ -80,11 +98,14 @@ def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
             where = f"oracle.properties.{target}" if table.properties else f"target.{target}"
             remedy = nearest(own, UNITS) or "State its property in [oracle.properties]."
             raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
+        if own == "lattice_constant" and isinstance(table.structure, PoolStructureTable):
+            remedy = f"Choose another of {', '.join(UNITS)}."
+            raise SettingsError(f"target.{target}", "what any cell has", repr(own), remedy)
         if target in units:
             convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
     return AtomsOracle(
         folder=folder,
-        structure=_structure(table.structure, problem),
+        structure=_structure(table.structure, problem, folder),
         properties=properties,
         units={target: units[target] for target in properties if target in units},
         calculator=table.calculator,
@@ -95,7 +116,9 @@ def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
     )
 
 
-def _structure(table: RandomAlloyTable | BulkElementTable, problem: Problem) -> Builder:
+def _structure(
+    table: RandomAlloyTable | BulkElementTable | PoolStructureTable, problem: Problem, folder: Path
+) -> Builder:
     """The structure builder, for a parameter of its kind whose elements exist."""
     match table:
         case RandomAlloyTable():
@@ -117,13 +140,31 @@ def _structure(table: RandomAlloyTable | BulkElementTable, problem: Problem) -> 
             _require_parameter("element", table.element, categories)
             _require_elements(table.element, categories[table.element].values)
             return BulkElement(element=table.element, lattice=table.lattice)
+        case PoolStructureTable():
+            pools = {p.name: p for p in problem.space.parameters if isinstance(p, Pool)}
+            _require_parameter("pool", table.pool, pools)
+            atoms = _library(pools[table.pool], folder)
+            _require_elements(table.pool, {s for each in atoms.values() for s in each.symbols})
+            return PoolStructure(pool=table.pool, atoms=atoms)
         case _:
             assert_never(table)
 
 
+def _library(pool: Pool, folder: Path) -> dict[str, Atoms]:
+    """The structures of a pool by id; SettingsError where it has none, or more than fit."""
+    where = "oracle.structure.pool"
+    if not is_library(folder / pool.file):
+        remedy = "Let the pool be of structures: an extended XYZ file, a database, CIF files."
+        raise SettingsError(where, "a pool of structures", f"the table {pool.file}", remedy)
+    if pool.count > LIBRARY:
+        remedy = "Shorten the file to what is worth a calculation."
+        raise SettingsError(where, f"at most {LIBRARY} structures", str(pool.count), remedy)
+    return {each.id: each.atoms for each in structures(folder / pool.file, pool.key or None)}
+
+
 def _require_parameter(key: str, name: str, valid: Collection[str]) -> None:
     if name not in valid:
-        kind = "composition" if key == "composition" else "categorical"
+        kind = "categorical" if key == "element" else key
         expected = f"the name of a {kind} parameter ({', '.join(valid) or 'there is none'})"
         remedy = nearest(name, valid) or f"Add a [[parameter]] of kind {kind}."
         raise SettingsError(f"oracle.structure.{key}", expected, repr(name), remedy)

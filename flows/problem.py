@@ -4,24 +4,43 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from flows.folder import FILE
+from flows.pool import made
 from flows.refusal import nearest
 from flows.settings import (
     CategoricalTable,
     CompositionTable,
+    ConstraintTable,
     ContinuousTable,
+    DependentTable,
     DiscreteTable,
+    IntegerTable,
+    OrdinalTable,
     Parameters,
+    PoolTable,
+    ProposerTable,
     Settings,
+    SpanTable,
+    TableTable,
     parse,
 )
-from loop.errors import LoopError, SettingsError
-from loop.objective import Bound, Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter
+from loop.choices import Acquisition
+from loop.cost import require_cost
+from loop.errors import LoopError, SettingsError, SpaceError
+from loop.objective import MOST_PARETO, Bound, Objective, Target
+from loop.parameters import (
+    Categorical,
+    Composition,
+    Continuous,
+    Discrete,
+    Ordinal,
+    Parameter,
+)
 from loop.records import Json, Problem
-from loop.space import Linear, SearchSpace
+from loop.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
+from loop.space import SearchSpace
 from loop.units import convert, require
 
 BOUND = re.compile(
@@ -34,27 +53,26 @@ def stated(folder: Path, raw: Mapping[str, Json]) -> tuple[Settings, Problem]:
     file = str(folder / FILE)
     settings = parse(raw, file)
     with naming(file):
-        return settings, problem(settings)
+        return settings, problem(settings, folder)
 
 
-def problem(settings: Settings) -> Problem:
+def problem(settings: Settings, folder: Path) -> Problem:
     """The space, the objective and the seed; LoopError for the first rule that they break."""
     for parameter in settings.parameter:
-        if isinstance(parameter, ContinuousTable | DiscreteTable):
+        if not isinstance(parameter, CategoricalTable | CompositionTable | PoolTable):
             require(parameter.unit, f"parameter.{parameter.name}.unit")
-    for target in settings.target:
-        require(target.unit, f"target.{target.name}.unit")
-    targets = tuple(Target(name=t.name, unit=t.unit, goal=t.goal) for t in settings.target)
-    units = {target.name: target.unit for target in targets}
-    bounds = tuple(
-        _bound(text, units, f"objective.bounds[{number}]")
-        for number, text in enumerate(settings.objective.bounds, start=1)
-    )
-    constraints = (Linear(terms=c.terms, low=c.low, high=c.high) for c in settings.constraint)
     space = SearchSpace(
-        parameters=tuple(map(_parameter, settings.parameter)), constraints=tuple(constraints)
+        parameters=tuple(_parameter(table, settings, folder) for table in settings.parameter),
+        constraints=tuple(
+            _rule(table, f"constraint[{number}]")
+            for number, table in enumerate(settings.constraint, start=1)
+        ),
+        shared=tuple(settings.shared),
     )
-    objective = Objective(targets=targets, bounds=bounds)
+    objective = _objective(settings)
+    _require_used(settings.proposer)
+    _require_fit(settings.proposer.acquisition, objective)
+    require_cost(settings.proposer.cost, space)
     return Problem(name=settings.name, space=space, objective=objective, seed=settings.seed)
 
 
@@ -68,18 +86,25 @@ def naming(file: str) -> Iterator[None]:
         raise SettingsError(where, error.expected, error.got, error.remedy) from error
 
 
-def _parameter(table: Parameters) -> Parameter:
+def _parameter(table: Parameters, settings: Settings, folder: Path) -> Parameter:
     match table:
         case ContinuousTable():
-            return Continuous(
-                name=table.name, low=table.low, high=table.high, unit=table.unit, log=table.log
-            )
-        case DiscreteTable():
-            return Discrete(
-                name=table.name, low=table.low, high=table.high, step=table.step, unit=table.unit
-            )
+            return Continuous(**_keys(table))
+        case DiscreteTable() | IntegerTable():
+            ends = {"low": float(table.low), "high": float(table.high)}
+            return Discrete(**({"step": 1.0} | _keys(table) | ends))
+        case OrdinalTable():
+            return Ordinal(**{**_keys(table), "levels": tuple(table.levels)})
         case CategoricalTable():
-            return Categorical(name=table.name, values=tuple(table.values))
+            return Categorical(
+                name=table.name,
+                values=tuple(table.values),
+                descriptors=None
+                if table.descriptors is None
+                else {value: tuple(numbers) for value, numbers in table.descriptors.items()},
+                descriptor_names=tuple(table.descriptor_names),
+                past=table.past,
+            )
         case CompositionTable():
             return Composition(
                 name=table.name,
@@ -88,9 +113,118 @@ def _parameter(table: Parameters) -> Parameter:
                 high=table.high,
                 at_most=table.at_most,
                 step=table.step,
+                past=table.past,
             )
+        case PoolTable():
+            return made(table, folder, _answers(settings))
         case _:
             assert_never(table)
+
+
+def _keys(table: Parameters) -> dict[str, Any]:
+    """The table's keys but its kind, which the parameter's class says."""
+    return table.model_dump(exclude={"kind"})
+
+
+def _rule(table: ConstraintTable, where: str) -> Rule:
+    """The one rule that a table states; SettingsError for none or several."""
+    stated = table.model_dump(exclude={"low", "high"}, exclude_none=True)
+    bounded = table.low is not None or table.high is not None
+    if len(stated) != 1 or (bounded and table.terms is None):
+        expected = "one of terms (with low or high), expression, exclude, dependent"
+        got = ", ".join([*stated, *(["low or high"] if bounded else [])]) or "none of them"
+        raise SettingsError(where, expected, got, "Write one [[constraint]] for each rule.")
+    try:
+        match table:
+            case ConstraintTable(terms=dict() as terms):
+                return Linear(terms=terms, low=table.low, high=table.high)
+            case ConstraintTable(expression=str() as text):
+                return Expression(text=text)
+            case ConstraintTable(exclude=dict() as exclude):
+                return Excluded(when={name: _chosen(each) for name, each in exclude.items()})
+            case ConstraintTable(dependent=DependentTable() as it):
+                return Dependent(
+                    parameter=it.parameter,
+                    on=it.on,
+                    values=tuple(it.values),
+                    otherwise=it.otherwise,
+                )
+            case _:
+                raise AssertionError(where)
+    except SpaceError as error:
+        where += error.where.removeprefix("constraint")
+        raise SettingsError(where, error.expected, error.got, error.remedy) from error
+
+
+def _chosen(table: list[float | str] | SpanTable) -> Values | Span:
+    match table:
+        case SpanTable():
+            return Span(min=table.min, max=table.max)
+        case values:
+            return tuple(values)
+
+
+def _objective(settings: Settings) -> Objective:
+    """What is wanted. One goal that nothing is combined with is recorded as 0.1 recorded it."""
+    for target in settings.target:
+        require(target.unit, f"target.{target.name}.unit")
+    targets = tuple(Target(**target.model_dump()) for target in settings.target)
+    units = {target.name: target.unit for target in targets}
+    table = settings.objective
+    bounds = tuple(
+        _bound(text, units, f"objective.bounds[{number}]")
+        for number, text in enumerate(table.bounds, start=1)
+    )
+    is_single = table.combine == "auto" and sum(t.goal != "observe" for t in targets) == 1
+    return Objective(
+        targets=targets,
+        bounds=bounds,
+        combine="first" if is_single else table.combine,
+        reference=table.reference,
+    )
+
+
+def _require_used(table: ProposerTable) -> None:
+    """Raise SettingsError for a key of a model where there is none."""
+    unused = sorted(table.model_fields_set - {"kind"})
+    if table.kind == "design" and unused:
+        remedy = 'Remove it, or write kind = "bayes".'
+        raise SettingsError(f"proposer.{unused[0]}", "none, for kind 'design'", "one", remedy)
+
+
+def _require_fit(acquisition: Acquisition, objective: Objective) -> None:
+    """Raise SettingsError for an acquisition that cannot value what is wanted."""
+    match acquisition:
+        case "auto" | "variance":
+            return
+        case "ucb" | "logei":
+            is_fit, expected = objective.lead.is_wish, "goals max, min, match or window"
+        case "straddle":
+            is_fit, expected = objective.way == "level", "goals 'level'"
+        case "qlogei" | "qlognei":
+            is_fit = objective.way in {"single", "scalar", "desirability"}
+            expected = "one goal, or several combined by scalar or desirability"
+        case "logehvi" | "qlognehvi":
+            is_fit = objective.way == "pareto"
+            expected = f"two to {MOST_PARETO} goals, combined by pareto"
+        case "qlogparego":
+            is_fit = objective.lead.is_wish and len(objective.wanted) > 1
+            expected = "two or more goals max, min, match or window"
+        case _:
+            assert_never(acquisition)
+    if not is_fit:
+        got = ", ".join(f"{target.name}: '{target.goal}'" for target in objective.wanted)
+        got += f", combined by {objective.way}" if len(objective.wanted) > 1 else ""
+        remedy = 'Write acquisition = "auto", or leave it out.'
+        raise SettingsError("proposer.acquisition", f"{expected}, for '{acquisition}'", got, remedy)
+
+
+def _answers(settings: Settings) -> set[str]:
+    """The columns, in any file, that hold what is to be found out."""
+    names = {target.name for target in settings.target}
+    if isinstance(settings.oracle, TableTable):
+        names |= {settings.oracle.columns.get(name, name) for name in names}
+    return names | {f"{name} error" for name in names}
 
 
 def _bound(text: str, units: dict[str, str], where: str) -> Bound:

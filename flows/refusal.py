@@ -15,6 +15,7 @@ from loop.errors import SettingsError
 from loop.records import Json
 
 Loc: TypeAlias = Sequence[int | str]
+Place: TypeAlias = tuple[str, ...]
 Schema: TypeAlias = Mapping[str, Any]
 
 SHOWN = 60  # characters of a wrong value that are repeated to its author
@@ -25,10 +26,15 @@ def refusal(
 ) -> SettingsError:
     """The first error as a SettingsError; a misspelt key before the missing one it stands for."""
     errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    expected, got, remedy = _parts(errors[0], model.model_json_schema())
-    if len(errors) > 1:
-        remedy = f"{remedy} (Then {len(errors) - 1} more to correct.)".strip()
-    where = _where(errors[0]["loc"], raw)
+    places = [_place(each, raw) for each in errors]
+    place = places[0]
+    same = [e for e, p in zip(errors, places, strict=True) if p == place]  # one per kind of value
+    said = [_parts(each, model.model_json_schema()) for each in same]
+    expected = " or ".join(dict.fromkeys(expected for expected, _, _ in said))
+    _, got, remedy = said[0]
+    if more := len(_apart(place, places)):
+        remedy = f"{remedy} (Then {more} more to correct.)".strip()
+    where = "".join(place).removeprefix(".")
     if errors[0]["type"].startswith("union_tag"):
         where += ".kind"
     return SettingsError(f"{file}: {where}", expected, got, remedy)
@@ -72,12 +78,13 @@ def _parts(detail: ErrorDetails, schema: Schema) -> tuple[str, str, str]:
             return _said(detail), _shown(detail["input"]), _slip(detail)
 
 
-def _where(loc: Loc, raw: Json) -> str:
-    """The key as it stands in the file: `parameter.T.low`, by name where there is one."""
-    words, here = [], raw
+def _place(detail: ErrorDetails, raw: Json) -> Place:
+    """The key as it stands in the file: `.parameter .T .low`, by name where there is one."""
+    words, here, loc = [], raw, detail["loc"]
+    missing = loc[-1] if detail["type"] == "missing" else None
     for step in loc:
         match here:
-            case {} if isinstance(step, str) and (step in here or step == loc[-1]):
+            case {} if isinstance(step, str) and (step in here or step == missing):
                 words.append(f".{step}")
                 here = here.get(step)
             case [*_] if isinstance(step, int) and step < len(here):
@@ -86,22 +93,47 @@ def _where(loc: Loc, raw: Json) -> str:
                 words.append(f".{named}" if isinstance(named, str) and named else f"[{step + 1}]")
             case _:  # the tag of a union, which the file does not spell as a step
                 continue
-    return "".join(words).removeprefix(".")
+    return tuple(words)
+
+
+def _apart(place: Place, places: Iterable[Place]) -> set[Place]:
+    """The places that are neither inside this one nor around it."""
+    return {each for each in places if each[: len(place)] != place[: len(each)]}
 
 
 def _node(schema: Schema, loc: Loc) -> Schema:
     """The part of the JSON Schema that governs this place; empty where it is silent."""
     node = schema
     for step in loc:
-        mapping = node.get("discriminator", {}).get("mapping", {})
-        if isinstance(step, int):
-            node = node.get("items", {})
-        elif step in mapping:
-            node = {"$ref": mapping[step]}
-        else:
-            node = node.get("properties", {}).get(step, {})
-        if "$ref" in node:
-            node = {**schema["$defs"][node["$ref"].rpartition("/")[2]], **node}
+        node = _resolved(schema, _below(node, step))
+    return node
+
+
+def _below(node: Schema, step: int | str) -> Schema:
+    """The part of a node that governs an item, a key, or the member of a union with that name."""
+    if isinstance(step, int):
+        found = node.get("items", {})
+    elif step in (mapping := node.get("discriminator", {}).get("mapping", {})):
+        found = {"$ref": mapping[step]}
+    else:
+        members = (m for m in node.get("anyOf", []) if m.get("$ref", "").endswith(f"/{step}"))
+        others = node.get("additionalProperties") or {}
+        found = node.get("properties", {}).get(step) or next(members, others)
+    if not isinstance(found, Mapping) or not found:  # a member of a union that has no name there
+        return node if "anyOf" in node else {}
+    return found
+
+
+def _resolved(schema: Schema, node: Schema) -> Schema:
+    """The node with what it refers to; a union of one is that one, of choices all of them."""
+    members = [each for each in node.get("anyOf", []) if each.get("type") != "null"]
+    choices = [each.get("enum", [each.get("const")]) for each in members]
+    if len(members) == 1:
+        node = {**node, **members[0]}
+    elif members and [None] not in choices:
+        node = {**node, "enum": [choice for some in choices for choice in some]}
+    if "$ref" in node:
+        node = {**schema["$defs"][node["$ref"].rpartition("/")[2]], **node}
     return node
 
 
@@ -126,6 +158,7 @@ def _shown(value: object) -> str:
 def _said(detail: ErrorDetails) -> str:
     """What pydantic expected, in the words of a TOML file."""
     said = detail["msg"].removeprefix("Input should be ").removeprefix("List should have ")
+    said = said.removeprefix("String should have ")
     if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return "a table"
     if said.startswith(("greater", "less")):
@@ -140,9 +173,11 @@ def _slip(detail: ErrorDetails) -> str:
             return "Write the number without quotes."
         case "string_type", _:
             return "Put it in quotes."
+        case "list_type", Mapping():
+            return f"Write [[{detail['loc'][-1]}]], in double brackets."
         case "list_type", _:
             return "Put it in square brackets."
-        case "too_short", _:
+        case "too_short", _ if len(detail["loc"]) == 1:
             return f"Add a [[{detail['loc'][-1]}]]."
         case _:
             return "Correct the value."

@@ -4,23 +4,28 @@ A rig is built from campaign.toml alone, and is refused, with one message, where
 fit together: a target nobody measures, a parameter nobody takes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import assert_never
 
 from flows.folder import FILE, ledger_url, read
 from flows.oracle import oracle
+from flows.people import user
 from flows.problem import naming, stated
-from flows.settings import ProposerTable, Settings
+from flows.settings import Settings
+from flows.typed import values
 from loop.bayes import Bayes
+from loop.cost import require_cost
 from loop.designs import Design
 from loop.errors import SettingsError
 from loop.ledger import Ledger
 from loop.protocols import Proposer
-from loop.records import Json
+from loop.records import Json, Opened, Problem
 from loop.run import Rig
-from loop.stopping import StopRules
+from loop.stopping import StopRules, require_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +45,26 @@ def load(folder: Path) -> Setup:
         answers = oracle(settings.oracle, asked, folder)
         workers = _workers(settings)
         rules = StopRules(**settings.stop.model_dump())
+        require_rules(rules, asked.objective)
+        require_cost(settings.proposer.cost, asked.space)
+    ledger = Ledger(ledger_url(folder, raw), asked.name)
     rig = Rig(
-        problem=asked,
-        ledger=Ledger(ledger_url(folder, raw), asked.name),
+        problem=_as_opened(asked, ledger),
+        ledger=ledger,
         oracle=answers,
-        proposer=_proposer(settings.proposer),
+        proposer=_proposer(settings),
         rules=rules,
         batch=settings.run.batch,
         settings=recorded(raw),
+        by=user(),
     )
     return Setup(folder=folder, rig=rig, workers=workers)
+
+
+def holding(setup: Setup, words: Sequence[str]) -> Setup:
+    """The setup with the parameters held that the words name, such as T=900; SpaceError if not."""
+    held = values(words, setup.rig.problem.space)
+    return replace(setup, rig=replace(setup.rig, held=held))
 
 
 def loaded(folder: Path) -> Setup:
@@ -69,10 +84,38 @@ def recorded(raw: Json) -> Json:
     return {**raw, "run": run} if "run" in raw else raw
 
 
-def _proposer(table: ProposerTable) -> Proposer:
+def _as_opened(asked: Problem, ledger: Ledger) -> Problem:
+    """The problem; as 0.1 understood it, where 0.1 opened it: its first goal drives the choice."""
+    if asked.objective.combine != "auto":
+        return asked
+    before = replace(asked, objective=replace(asked.objective, combine="first"))
+    match ledger.events():
+        case [Opened(problem=problem), *_] if problem == before:
+            return before
+        case _:
+            return asked
+
+
+def _proposer(settings: Settings) -> Proposer:
+    table = settings.proposer
     match table.kind:
         case "bayes":
-            return Bayes(initial=table.initial)
+            if table.surrogate == "saas" and find_spec("numpyro") is None:
+                raise SettingsError(
+                    "proposer.surrogate",
+                    "a model whose packages are installed",
+                    "'saas' without jax and numpyro",
+                    "Install athanor-loop[saas], or choose another surrogate.",
+                )
+            return Bayes(
+                initial=table.initial,
+                surrogate=table.surrogate,
+                acquisition=table.acquisition,
+                cost=table.cost,
+                budget=settings.stop.evaluations,
+                outliers=table.outliers,
+                replicate=table.replicate,
+            )
         case "design":
             return Design()
         case _:

@@ -23,7 +23,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from flows import laboratory, plain
+from flows import laboratory, plain, views
 from flows.campaign import OURS, WORKER, campaign, turn
 from flows.rig import Setup
 from flows.worker import HOST, lives_here, name, worker
@@ -51,7 +51,7 @@ def run(setup: Setup, *, take_over: bool) -> bool:
 
 def take_turn(setup: Setup) -> None:
     """Take one turn."""
-    asyncio.run(turn(str(setup.folder)))
+    asyncio.run(turn(str(setup.folder), views.plain(setup.rig.held)))
 
 
 def take_turns(setup: Setup, every_s: int) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.refusal import refusal
+from loop.choices import Acquisition, Expertise
+from loop.objective import Combine, Goal
 from loop.records import Json
 
 
@@ -21,6 +23,7 @@ class _Table(BaseModel):
 
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+PAST = Field(default=None, description="the value before this parameter was added to the campaign")
 
 
 class ContinuousTable(_Table):
@@ -32,6 +35,7 @@ class ContinuousTable(_Table):
     high: float
     unit: str = ""
     log: bool = Field(default=False, description="true for a quantity that spans decades")
+    past: float | None = PAST
 
 
 class DiscreteTable(_Table):
@@ -43,6 +47,29 @@ class DiscreteTable(_Table):
     high: float
     step: float
     unit: str = ""
+    past: float | None = PAST
+
+
+class IntegerTable(_Table):
+    """Whole numbers from low to high."""
+
+    kind: Literal["integer"]
+    name: Name
+    low: int
+    high: int
+    unit: str = ""
+    past: float | None = PAST
+
+
+class OrdinalTable(_Table):
+    """One of several levels, in ascending order."""
+
+    kind: Literal["ordinal"]
+    name: Name
+    levels: list[float | str] = Field(description="numbers at any distance, or names in order")
+    unit: str = ""
+    log: bool = Field(default=False, description="true for a quantity that spans decades")
+    past: float | str | None = PAST
 
 
 class CategoricalTable(_Table):
@@ -51,6 +78,11 @@ class CategoricalTable(_Table):
     kind: Literal["categorical"]
     name: Name
     values: list[str]
+    descriptors: dict[str, list[float]] | None = Field(
+        default=None, description="numbers that tell what is similar, as many for every value"
+    )
+    descriptor_names: list[str] = Field(default=[], description="what those numbers are")
+    past: str | None = PAST
 
 
 class CompositionTable(_Table):
@@ -63,27 +95,82 @@ class CompositionTable(_Table):
     high: dict[str, float] | None = Field(default=None, description="highest fraction, by element")
     at_most: int | None = Field(default=None, description="how many may be present at once")
     step: float | None = Field(default=None, description="every fraction is a multiple of it")
+    past: dict[str, float] | None = PAST
+
+
+class PoolTable(_Table):
+    """One of the rows of a table, or one of many structures."""
+
+    kind: Literal["pool"]
+    name: Name
+    file: str = Field(description="CSV, Parquet, extended XYZ, ASE database or folder of CIF files")
+    id: str | None = Field(
+        default=None, description="column of the ids; else the one called id, else row-1, row-2"
+    )
+    features: list[str] | None = Field(
+        default=None, min_length=1, description="columns of numbers; else all but id and targets"
+    )
+    past: str | None = Field(
+        default=None, description="the id that held before this parameter was added"
+    )
+
+
+class SpanTable(_Table):
+    """Numbers from min to max."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class DependentTable(_Table):
+    """A parameter that is free only where another has one of these values."""
+
+    parameter: str
+    on: str = Field(description="an ordinal or categorical parameter")
+    values: list[float | str]
+    otherwise: float | str | dict[str, float] = Field(description="its value everywhere else")
 
 
 class ConstraintTable(_Table):
-    """low <= sum of coefficient * parameter <= high."""
+    """One of: terms with low or high; expression; exclude; dependent."""
 
-    terms: dict[str, float] = Field(description='{"alloy.Pt" = 1, "T" = 0.01}')
+    terms: dict[str, float] | None = Field(
+        default=None, description='{"alloy.Pt" = 1, "T" = 0.01}: low <= their sum <= high'
+    )
     low: float | None = None
     high: float | None = None
+    expression: str | None = Field(default=None, description="such as 'T * t <= 3000'")
+    exclude: dict[str, list[float | str] | SpanTable] | None = Field(
+        default=None, description='{solvent = ["water"], T = {min = 400}}: not all of it at once'
+    )
+    dependent: DependentTable | None = None
 
 
 class TargetTable(_Table):
-    """A quantity that is measured."""
+    """A quantity that is measured, and what is wanted of it; every number is in its unit."""
 
     name: Name
-    goal: Literal["max", "min", "observe"]
+    goal: Goal
     unit: str = ""
+    value: float | None = Field(default=None, description="to match, or the level to find")
+    low: float | None = Field(default=None, description="where the window begins")
+    high: float | None = Field(default=None, description="where the window ends")
+    weight: float | None = Field(
+        default=None, gt=0, description="by scalar or desirability: how much it counts, else 1"
+    )
+    worst: float | None = Field(default=None, description="value whose desirability is 0")
+    best: float | None = Field(default=None, description="value whose desirability is 1")
 
 
 class ObjectiveTable(_Table):
-    """What else an answer must keep."""
+    """What several goals make together, and what else an answer must keep."""
 
+    combine: Combine = Field(
+        default="auto", description="auto: one goal alone, two to four by pareto, more by scalar"
+    )
+    reference: dict[str, float] = Field(
+        default={}, description="by pareto: values that are just not worth having, by target"
+    )
     bounds: list[str] = Field(default=[], description='such as "density <= 12 g/cm^3"')
 
 
@@ -123,11 +210,20 @@ class BulkElementTable(_Table):
     lattice: str | None = None
 
 
+class PoolStructureTable(_Table):
+    """The structure that a pool has under the candidate's id."""
+
+    kind: Literal["pool"]
+    pool: str = Field(description="name of the pool parameter, whose file holds structures")
+
+
 class AtomsTable(_Table):
     """An ASE calculator answers."""
 
     kind: Literal["atoms"]
-    structure: Annotated[RandomAlloyTable | BulkElementTable, Field(discriminator="kind")]
+    structure: Annotated[
+        RandomAlloyTable | BulkElementTable | PoolStructureTable, Field(discriminator="kind")
+    ]
     calculator: str = Field(default="ase.calculators.emt:EMT", description="package.module:Class")
     settings: dict[str, Any] = Field(default={}, description="keywords of the calculator")
     properties: dict[str, str] | None = Field(
@@ -153,6 +249,21 @@ class ProposerTable(_Table):
     initial: int | None = Field(
         default=None, ge=1, description="space-filling candidates before the model chooses"
     )
+    surrogate: Expertise = Field(
+        default="auto", description="the model; auto: what predicts best, target by target"
+    )
+    acquisition: Acquisition = Field(
+        default="auto", description="what a candidate is worth; auto: by what is wanted"
+    )
+    outliers: Literal["flag", "downweight"] = Field(
+        default="flag", description="flag: name them; downweight: trust them less, too"
+    )
+    replicate: bool = Field(
+        default=True, description="measure the best again where its rank hinges on one noisy value"
+    )
+    cost: str | None = Field(
+        default=None, description='"learnt" from durations, or such as "2 + 0.01 * T"'
+    )
 
 
 class StopTable(_Table):
@@ -174,7 +285,13 @@ class RunTable(_Table):
 
 
 Parameters: TypeAlias = Annotated[
-    ContinuousTable | DiscreteTable | CategoricalTable | CompositionTable,
+    ContinuousTable
+    | DiscreteTable
+    | IntegerTable
+    | OrdinalTable
+    | CategoricalTable
+    | CompositionTable
+    | PoolTable,
     Field(discriminator="kind"),
 ]
 Oracles: TypeAlias = Annotated[
@@ -191,6 +308,9 @@ class Settings(_Table):
     seed: int = Field(default=0, ge=0)
     parameter: list[Parameters] = Field(min_length=1)
     constraint: list[ConstraintTable] = []
+    shared: list[str] = Field(
+        default=[], description="parameters with one value in a batch, such as a furnace's"
+    )
     target: list[TargetTable] = Field(min_length=1)
     objective: ObjectiveTable = ObjectiveTable()
     oracle: Oracles

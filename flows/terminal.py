@@ -1,5 +1,7 @@
 """The terminal during a run: a bar toward the budget, and every improvement as it comes.
 
+An improvement is a new best or, of several goals, a result that joins the front.
+
 Another view of the ledger: it reads what the campaign writes, and knows nothing of what runs it.
 """
 
@@ -49,7 +51,7 @@ def follow(
     console: Console, look: Callable[[], Campaign], budget: int, done: Future[T]
 ) -> T | None:
     """Show the campaign until the work is done; its result, or None where it does not end."""
-    best: Result | None = None
+    leaders: tuple[Result, ...] = ()
     with Progress(
         TextColumn("evaluations"),
         BarColumn(bar_width=30),
@@ -68,9 +70,9 @@ def follow(
             if campaign.closed is None or campaign.running:
                 going_on = monotonic()
             pause_s = max(LOOK_S, SPARE * (monotonic() - began))
-            if campaign.best is not None and campaign.best != best:
-                best = campaign.best
-                console.print(f"  {campaign.answered:>4}  {praise(campaign, best)}")
+            shown, leaders = leaders, campaign.leaders
+            for result in (each for each in leaders if each not in shown):
+                console.print(f"  {campaign.answered:>4}  {praise(campaign, result)}")
             flying = f"{len(campaign.running)} in flight" if campaign.running else ""
             progress.update(bar, completed=campaign.answered, description=flying)
     return done.result() if ended else None

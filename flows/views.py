@@ -6,29 +6,41 @@ Everything here is computed from the campaign and its ledger; nothing is kept.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from loop.campaign import Campaign, Result
+from loop.objective import Objective, Target
 from loop.parameters import Composition, Parameter, Point
+from loop.people import because
 from loop.records import (
     Attached,
     Candidate,
     Event,
+    Health,
     Ingested,
     Json,
     Observed,
     Proposed,
+    Retracted,
+    Vetoed,
 )
 
 Cell: TypeAlias = str | float | int | None
 Entries: TypeAlias = Sequence[tuple[str, Event]]
 
+SHOWN = 10  # results of a front that a terminal lists
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a campaign stands. `budget` is None where the settings on record state none."""
+    """Where a campaign stands. `budget` is None where the settings on record state none.
+
+    `front` are the results that no other beats, where several goals drive the choice; `best` is
+    None where these goals have no single best. `merits` say both for people. `health` is what the
+    newest model said of itself, by target.
+    """
 
     name: str
     goal: str
@@ -37,8 +49,13 @@ class Standing:
     waiting: int
     running: int
     failed: Mapping[str, int]
+    vetoed: Mapping[str, str]
+    retracted: Mapping[str, str]
     best: Mapping[str, Json] | None
     best_said: str
+    front: Sequence[Mapping[str, Json]]
+    merits: Sequence[str]
+    health: Mapping[str, Health]
     closed: str | None
     since: str
     last: str
@@ -46,18 +63,22 @@ class Standing:
 
 def standing(campaign: Campaign, entries: Entries) -> Standing:
     """Where the campaign stands after these events."""
-    lead = campaign.problem.objective.lead
     best = campaign.best
     return Standing(
         name=campaign.problem.name,
-        goal=f"{lead.goal} {lead.name}" + (f" [{lead.unit}]" if lead.unit else ""),
+        goal=wish(campaign.problem.objective),
         answered=campaign.answered,
         budget=campaign.settings.get("stop", {}).get("evaluations"),
         waiting=len(campaign.pending),
         running=len(campaign.running),
         failed=dict(Counter(failed.kind for _, failed in campaign.failures)),
+        vetoed={name: because(event) for name, event in campaign.vetoed.items()},
+        retracted={name: because(event) for name, event in campaign.retracted.items()},
         best=None if best is None else found(best),
         best_said="" if best is None else praise(campaign, best),
+        front=[found(result) for result in _front(campaign)],
+        merits=merits(campaign),
+        health=campaign.health,
         closed=campaign.closed,
         since=entries[0][0],
         last=entries[-1][0],
@@ -69,12 +90,63 @@ def lines(standing: Standing) -> list[str]:
     budget = "" if standing.budget is None else f" of {standing.budget}"
     failed = ", ".join(f"{count} {kind}" for kind, count in standing.failed.items())
     now = f"{standing.waiting} waiting for an answer, {standing.running} in flight"
+    aside = [f"Vetoed: {name}: {reason}" for name, reason in standing.vetoed.items()]
+    aside += [f"Retracted: {name}: {reason}" for name, reason in standing.retracted.items()]
     return [
         f"{standing.name}: {standing.goal}",
         f"{standing.answered}{budget} evaluations" + (f" ({failed})" if failed else ""),
         f"Ended: {standing.closed}" if standing.closed else f"Goes on: {now}",
-        f"Best: {standing.best_said}" if standing.best_said else "No answer keeps every bound yet.",
+        *standing.merits,
+        *(verdict(known) for known in standing.health.values()),
+        *aside,
     ]
+
+
+def verdict(known: Health) -> str:
+    """What a model says of itself in one line, with what to look at."""
+    said = known.says
+    if known.outliers:
+        said += f" It would not have believed {', '.join(known.outliers)}."
+    if known.at_bounds:
+        said += f" At the end of its range: {', '.join(known.at_bounds)}."
+    return said
+
+
+def merits(campaign: Campaign) -> list[str]:
+    """What has been found, for people: the best, and the front where there are several goals."""
+    if not campaign.problem.objective.lead.is_wish:
+        return ["Every answer teaches the model; none is better than another."]
+    best, front = campaign.best, _front(campaign)
+    said = [] if best is None else [f"Best: {praise(campaign, best)}"]
+    if front:
+        results = "1 result" if len(front) == 1 else f"{len(front)} results"
+        said.append(f"Front: {results} that no other beats in every goal")
+        said += [f"  {praise(campaign, each)}" for each in front[:SHOWN]]
+    if len(front) > SHOWN:
+        said.append(f"  and {len(front) - SHOWN} more, in the report and the export")
+    return said or ["No answer keeps every bound yet."]
+
+
+def _front(campaign: Campaign) -> tuple[Result, ...]:
+    """The front, where there are several goals."""
+    return campaign.front if len(campaign.problem.objective.wanted) > 1 else ()
+
+
+def wish(objective: Objective) -> str:
+    """What drives the choice, in a few words: `max strength [MPa], min cost; by pareto`."""
+    said = ", ".join(map(_wish, objective.wanted))
+    return said if objective.way in {"single", "learn", "level"} else f"{said}; by {objective.way}"
+
+
+def _wish(target: Target) -> str:
+    unit = f" [{target.unit}]" if target.unit else ""
+    match target.goal:
+        case "match" | "level":
+            return f"{target.goal} {target.name} {target.value:g}{unit}"
+        case "window":
+            return f"window {target.name} {target.low:g} to {target.high:g}{unit}"
+        case "max" | "min" | "learn" | "observe":
+            return f"{target.goal} {target.name}{unit}"
 
 
 def ended_badly(campaign: Campaign) -> bool:
@@ -83,9 +155,9 @@ def ended_badly(campaign: Campaign) -> bool:
 
 
 def praise(campaign: Campaign, best: Result) -> str:
-    """A result in one line, the leading target first."""
-    lead = campaign.problem.objective.lead.name
-    names = [lead, *(name for name in best.values if name != lead)]
+    """A result in one line, what is wanted first."""
+    wanted = [target.name for target in campaign.problem.objective.wanted]
+    names = [*wanted, *(name for name in best.values if name not in wanted)]
     values = ", ".join(quantity(campaign, name, best.values[name]) for name in names)
     return f"{values} at {written(best.point)} ({best.candidate.id})"
 
@@ -157,6 +229,8 @@ def observations(campaign: Campaign) -> list[dict[str, Cell]]:
         row["origin"] = candidate.why.origin
         row["failure"] = failed.kind if failed else None
         row["message"] = failed.message if failed else None
+        decided = campaign.vetoed.get(candidate.id) or campaign.retracted.get(candidate.id)
+        row["set aside"] = because(decided) if decided else None
         table.append(row)
     return table
 
@@ -190,9 +264,11 @@ def as_json(campaign: Campaign, entries: Entries) -> dict[str, Json]:
     status = statuses(campaign)
     problem = campaign.problem
     return {
-        **asdict(standing(campaign, entries)),
+        **asdict(standing(campaign, entries), dict_factory=_plainly),
         "targets": [asdict(target) for target in problem.objective.targets],
         "bounds": [asdict(bound) for bound in problem.objective.bounds],
+        "combine": problem.objective.way,
+        "reference": dict(problem.objective.reference),
         "parameters": [_parameter(parameter) for parameter in problem.space.parameters],
         "seed": problem.seed,
         "candidates": [
@@ -202,12 +278,23 @@ def as_json(campaign: Campaign, entries: Entries) -> dict[str, Json]:
                 "asked": asked.get(each.id),
                 "answered": answered.get(each.id),
                 "point": plain(each.point),
-                "why": asdict(each.why),
+                "why": asdict(each.why, dict_factory=_plainly),
+                "vetoed": _decision(campaign.vetoed.get(each.id)),
+                "retracted": _decision(campaign.retracted.get(each.id)),
                 "answers": [asdict(answer) for answer in campaign.observations.get(each.id, ())],
             }
             for each in campaign.candidates.values()
         ],
     }
+
+
+def _plainly(fields: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+    """The fields of a record as JSON gives them back: lists for tuples."""
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in fields}
+
+
+def _decision(event: Vetoed | Retracted | None) -> dict[str, Json] | None:
+    return None if event is None else {"reason": event.reason, "by": event.by}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Json]:

@@ -6,14 +6,17 @@ Everything here derives from the events in the order of their sequence numbers; 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import sqrt
 from statistics import fmean, stdev
 from typing import assert_never
 
+import numpy as np
+
 from loop.errors import CampaignError
-from loop.parameters import Point
+from loop.front import balance, extent, nondominated, reference_point, share
+from loop.parameters import Array, Point
 from loop.records import (
     TRANSIENT,
     Amended,
@@ -22,6 +25,7 @@ from loop.records import (
     Closed,
     Event,
     Failed,
+    Health,
     Ingested,
     Json,
     Measured,
@@ -56,7 +60,11 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """The state after `seq` events. Mappings are in the order in which things happened."""
+    """The state after `seq` events. Mappings are in the order in which things happened.
+
+    `vetoed` are the candidates that were refused and not made all the same; `informing` says of
+    each answer how many candidates had been asked when it was recorded, and when retracted.
+    """
 
     problem: Problem
     seq: int = 0
@@ -66,8 +74,9 @@ class Campaign:
     observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     running: Mapping[str, Started] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
-    vetoed: Mapping[str, str] = field(default_factory=dict)
-    retracted: Mapping[str, str] = field(default_factory=dict)
+    vetoed: Mapping[str, Vetoed] = field(default_factory=dict)
+    retracted: Mapping[str, Retracted] = field(default_factory=dict)
+    informing: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     pardoned: Mapping[str, int] = field(default_factory=dict)
     ingested: Sequence[Ingested] = ()
     turn: int = 0
@@ -79,6 +88,7 @@ class Campaign:
         fold = _Fold()
         for event in events:
             fold.take(event)
+        fold.complete(problem)
         return cls(problem=problem, **vars(fold))
 
     @property
@@ -115,38 +125,101 @@ class Campaign:
 
     @property
     def best(self) -> Result | None:
-        """The best result that is known to keep every bound, by the leading target."""
-        return max(self.contenders, key=self._score, default=None)
+        """The best result that is known to keep every bound, by what is wanted of it.
+
+        None where several goals have only a `front`, and where nothing is to be best.
+        """
+        contenders = self.contenders
+        scores = self._scores(contenders)
+        return None if scores is None or not contenders else contenders[int(np.argmax(scores))]
+
+    @property
+    def health(self) -> Mapping[str, Health]:
+        """What the newest model said of itself, by target; empty before there is one."""
+        told = (
+            each.why.health for each in reversed([*self.candidates.values()]) if each.why.health
+        )
+        return next(told, {})
 
     @property
     def contenders(self) -> tuple[Result, ...]:
-        """Results that have the leading target and keep every bound."""
+        """Results that have every wanted target and keep every bound."""
         objective = self.problem.objective
-        return tuple(
-            r for r in self.results if objective.lead.name in r.values and objective.met(r.values)
-        )
+        names = {target.name for target in objective.wanted}
+        return tuple(r for r in self.results if names <= set(r.values) and objective.met(r.values))
 
     @property
-    def trace(self) -> tuple[tuple[Candidate, float | None], ...]:
-        """The best leading value so far after each answered candidate; None before the first."""
-        contenders = {result.candidate.id: result for result in self.contenders}
-        best: Result | None = None
+    def front(self) -> tuple[Result, ...]:
+        """The contenders that no other beats in every wanted goal, in the order of asking."""
+        contenders = self.contenders
+        if not self.problem.objective.lead.is_wish:
+            return ()
+        kept = nondominated(self.utilities(contenders))
+        return tuple(result for result, stays in zip(contenders, kept, strict=True) if stays)
+
+    @property
+    def leaders(self) -> tuple[Result, ...]:
+        """What there is to show for it: the best, or the whole front where there is no one best."""
+        if self.problem.objective.way == "pareto":
+            return self.front
+        best = self.best
+        return () if best is None else (best,)
+
+    @property
+    def gains(self) -> tuple[tuple[Candidate, float | None], ...]:
+        """How well it went after each answered candidate: a number that never falls, None before.
+
+        The utility of the best so far, in the unit of its target; its desirability; its balance
+        (`loop.front.balance`); of a front, the hypervolume as a share of the box between the
+        reference point and the best of each goal; of pure learning, the number of results.
+        Boxes and scales are those of all results so far, so that the steps compare.
+        """
+        contenders = self.contenders
+        amounts = self._amounts(contenders)
+        known = {r.candidate.id: x for r, x in zip(contenders, amounts.tolist(), strict=True)}
         steps: list[tuple[Candidate, float | None]] = []
+        gain: float | None = None
         for candidate in self.candidates.values():
             if self._waits(candidate.id) or candidate.id in self.vetoed:
                 continue
-            now = contenders.get(candidate.id)
-            if now is not None and (best is None or self._score(now) > self._score(best)):
-                best = now
-            steps.append(
-                (candidate, None if best is None else best.values[self.problem.objective.lead.name])
-            )
+            gain = max((x for x in (known.get(candidate.id), gain) if x is not None), default=None)
+            steps.append((candidate, gain))
         return tuple(steps)
+
+    @property
+    def trace(self) -> tuple[tuple[Candidate, float | None], ...]:
+        """After each answered candidate, the best value so far of a single goal, in its unit.
+
+        Of several goals, and of pure learning, the `gains`. None before the first.
+        """
+        objective = self.problem.objective
+        if objective.way != "single":
+            return self.gains
+        lead = objective.lead
+        known = [result.values[lead.name] for result in reversed(self.contenders)]
+        values = {lead.utility(value): value for value in known}  # the first of equals stays
+        return tuple((each, None if gain is None else values[gain]) for each, gain in self.gains)
+
+    def utilities(self, results: Sequence[Result]) -> Array:
+        """The utilities (n, m) of results that have every wanted target, a column each."""
+        wanted = self.problem.objective.wanted
+        values = np.array([[r.values[target.name] for target in wanted] for r in results])
+        columns = values.reshape(len(results), len(wanted)).T
+        return np.array([t.utility(y) for t, y in zip(wanted, columns, strict=True)]).T
 
     def ids(self, count: int) -> tuple[str, ...]:
         """Ids for the next `count` candidates: a number, and a code that betrays a typing error."""
         first = len(self.candidates) + 1
         return tuple(candidate_id(self.problem, number) for number in range(first, first + count))
+
+    def led_to(self, candidate: str) -> tuple[str, ...]:
+        """The candidates that a model chose while the answer of this one, as it holds, was used.
+
+        Those proposed after it was recorded, and before it was retracted.
+        """
+        first, last = self.informing.get(candidate, (0, 0))
+        later = tuple(self.candidates.values())[first:last]
+        return tuple(each.id for each in later if each.why.origin == "model" or each.why.model)
 
     def holding(self, candidate: str) -> tuple[Observation, ...]:
         """The answers that hold: a file's revision may turn a value into a failure, or back."""
@@ -206,9 +279,29 @@ class Campaign:
             repeats={target: sum(m.repeats for m in rows) for target, rows in per_target.items()},
         )
 
-    def _score(self, result: Result) -> float:
-        lead = self.problem.objective.lead
-        return lead.sign * result.values[lead.name]
+    def _scores(self, results: Sequence[Result]) -> Array | None:
+        """By what one of the results (n,) is the best; None where none is."""
+        objective = self.problem.objective
+        match objective.way:
+            case "single":
+                return self.utilities(results)[:, 0]
+            case "scalar":
+                U = self.utilities(results)
+                return balance(U, *extent(U), np.array(objective.weights)) if len(U) else U[:, 0]
+            case "desirability":
+                return np.array([objective.desirability(result.values) for result in results])
+            case "pareto" | "learn" | "level":
+                return None
+
+    def _amounts(self, results: Sequence[Result]) -> Array:
+        """How well it went with the first 1, 2, ... n of the results, or how well each is, (n,)."""
+        scores = self._scores(results)
+        if scores is not None:
+            return scores
+        if self.problem.objective.way != "pareto":
+            return np.arange(1.0, len(results) + 1)
+        U = self.utilities(results)
+        return share(U, reference_point(self.problem.objective, U)) if len(U) else U[:, 0]
 
 
 def candidate_id(problem: Problem, number: int) -> str:
@@ -228,8 +321,9 @@ class _Fold:
         self.observations: dict[str, list[Observation]] = {}
         self.running: dict[str, Started] = {}
         self.attempts: dict[str, int] = {}
-        self.vetoed: dict[str, str] = {}
-        self.retracted: dict[str, str] = {}
+        self.vetoed: dict[str, Vetoed] = {}
+        self.retracted: dict[str, Retracted] = {}
+        self.informing: dict[str, tuple[int, int | None]] = {}
         self.pardoned: dict[str, int] = {}
         self.ingested: list[Ingested] = []
         self.turn = 0
@@ -257,7 +351,8 @@ class _Fold:
                 self.turn += 1
             case Vetoed():
                 self._known(event.candidate)
-                self.vetoed[event.candidate] = event.reason
+                self.vetoed[event.candidate] = event
+                self.running.pop(event.candidate, None)
             case Started():
                 self._known(event.candidate)
                 self.running[event.candidate] = event
@@ -266,10 +361,15 @@ class _Fold:
                 self._answer((event.observation,))
             case Ingested():
                 self.ingested.append(event)
+                for candidate in event.corrected:
+                    self.informing.pop(candidate, None)
                 self._answer(event.receipt.observations)
             case Retracted():
                 self._known(event.candidate)
-                self.retracted[event.candidate] = event.reason
+                self.retracted[event.candidate] = event
+                self.running.pop(event.candidate, None)
+                known, _ = self.informing.get(event.candidate, (len(self.candidates), None))
+                self.informing[event.candidate] = (known, len(self.candidates))
             case Closed():
                 self.closed = event.reason
             case Reopened():
@@ -277,6 +377,21 @@ class _Fold:
                 self._pardon()
             case _:
                 assert_never(event)
+
+    def complete(self, problem: Problem) -> None:
+        """Give every point the past values of parameters that were added after it."""
+        space = problem.space
+        if all(parameter.past is None for parameter in space.parameters):
+            return
+        for key, each in self.candidates.items():
+            self.candidates[key] = replace(each, point=space.complete(each.point))
+        for answers in self.observations.values():
+            answers[:] = [
+                replace(each, executed=space.complete(each.executed))
+                if isinstance(each, Measured) and each.executed is not None
+                else each
+                for each in answers
+            ]
 
     def _pardon(self) -> None:
         """Ask again what failed for settings that have been put right since."""
@@ -298,6 +413,12 @@ class _Fold:
             self._known(observation.candidate)
             self.running.pop(observation.candidate, None)
             self.observations.setdefault(observation.candidate, []).append(observation)
+            if isinstance(observation, Measured):  # it was made all the same: that is a fact
+                self.vetoed.pop(observation.candidate, None)
+            elif observation.kind in TRANSIENT:
+                continue  # nothing is learnt from it
+            if observation.candidate not in self.retracted:
+                self.informing.setdefault(observation.candidate, (len(self.candidates), None))
 
     def _known(self, candidate: str) -> None:
         if candidate not in self.candidates:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from loop.campaign import Campaign
 from loop.errors import CampaignError, SettingsError, SpaceError
+from loop.pool import Pool
 from loop.records import (
     Amended,
     Closed,
@@ -35,8 +36,8 @@ Decision: TypeAlias = Callable[[Campaign], Sequence[Event]]
 SAFE = ("run", "stop")  # tables of campaign.toml that may change while the campaign runs
 
 
-def opening(problem: Problem, settings: Mapping[str, Json]) -> Decision:
-    """Open the campaign; or, where it is open, note what changed in its settings.
+def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Decision:
+    """Open the campaign; or, where it is open, note what changed in its settings, and by whom.
 
     CampaignError or SettingsError for a change that the data so far do not survive.
     """
@@ -44,8 +45,18 @@ def opening(problem: Problem, settings: Mapping[str, Json]) -> Decision:
     def decide(campaign: Campaign) -> list[Event]:
         if campaign.opened is None:
             return [Opened(problem=problem, settings=settings)]
-        changes = tuple(_changes(campaign.settings, settings))
+        late, before = _late(campaign.settings, settings)
+        changes = tuple(_changes(campaign.settings, before))
         unsafe = [change for change in changes if change.split(".")[0].split(":")[0] not in SAFE]
+        changes += tuple(f"parameter.{n}: added, {v!r} at every point before" for n, v in late)
+        for name, value in late:
+            if value is None:
+                raise SettingsError(
+                    f"campaign.toml: parameter.{name}.past",
+                    "the value that all points had before this parameter was added",
+                    "none",
+                    "Add past = ... to the parameter, or start a new campaign in a new folder.",
+                )
         if unsafe:
             raise SettingsError(
                 "campaign.toml",
@@ -53,7 +64,8 @@ def opening(problem: Problem, settings: Mapping[str, Json]) -> Decision:
                 "; ".join(unsafe),
                 "Undo the change, or start a new campaign in a new folder.",
             )
-        if campaign.opened.problem != problem:
+        _require_same_rows(campaign.opened.problem, problem)
+        if not _is_same(campaign.opened.problem, problem):
             raise CampaignError(
                 "problem",
                 f"the problem that {problem.name!r} was opened with",
@@ -62,12 +74,51 @@ def opening(problem: Problem, settings: Mapping[str, Json]) -> Decision:
             )
         if not changes:
             return []
-        events: list[Event] = [Amended(settings=settings, changes=changes)]
+        events: list[Event] = [Amended(settings=settings, changes=changes, by=by)]
         if campaign.closed is not None:
             events.append(Reopened(reason="; ".join(changes)))
         return events
 
     return decide
+
+
+def _late(
+    old: Mapping[str, Json], new: Mapping[str, Json]
+) -> tuple[list[tuple[str, Json]], Mapping[str, Json]]:
+    """Name and past value of each parameter that is new, and the new settings without those."""
+    known = {table.get("name") for table in old.get("parameter", [])}
+    if not known:
+        return [], new
+    tables = new.get("parameter", [])
+    late = [(table["name"], table.get("past")) for table in tables if table["name"] not in known]
+    return late, {**new, "parameter": [table for table in tables if table["name"] in known]}
+
+
+def _is_same(opened: Problem, problem: Problem) -> bool:
+    """Whether nothing but parameters with a past has been added to the problem."""
+    known = {parameter.name for parameter in opened.space.parameters}
+    before = [p for p in problem.space.parameters if p.name in known or p.past is None]
+    return (
+        replace(opened, space=problem.space) == problem
+        and before == list(opened.space.parameters)
+        and opened.space.constraints == problem.space.constraints
+        and opened.space.shared == problem.space.shared
+    )
+
+
+def _require_same_rows(opened: Problem, problem: Problem) -> None:
+    """Raise CampaignError where a pool's file says something else than when it was opened."""
+    pools = {each.name: each for each in opened.space.parameters if isinstance(each, Pool)}
+    for new in problem.space.parameters:
+        old = pools.get(new.name)
+        if isinstance(new, Pool) and old is not None and old.digest != new.digest:
+            raise CampaignError(
+                f"space.{new.name}",
+                f"the {old.count} rows of {old.file or 'the pool'} that the campaign was opened"
+                f" with, sha256 {old.digest[:12]}",
+                f"{new.count} rows, sha256 {new.digest[:12]}",
+                "Put the file back as it was; or begin a campaign on the new one in a new folder.",
+            )
 
 
 def claiming(
@@ -168,7 +219,7 @@ class _Known:
         observation = _checked(self.campaign, answer)
         match observation:
             case Measured():
-                wanted = answer.candidate in self.waiting | self.refused
+                wanted = answer.candidate in self.waiting | self.refused | set(self.campaign.vetoed)
                 is_news = wanted and not self._holds(observation)
             case Failed():  # the same failure again is news: attempts are counted
                 is_news = answer.candidate in self.waiting
@@ -177,6 +228,8 @@ class _Known:
         if _is_whole(self.campaign, observation):
             self.waiting.discard(answer.candidate)
             self.refused.discard(answer.candidate)
+        elif answer.candidate in self.campaign.vetoed:
+            self.waiting.add(answer.candidate)  # it was made all the same: the rest may follow
         self._keep(observation)
         return [Observed(observation=observation)]
 
@@ -246,6 +299,12 @@ class _Known:
         checked = _checked(self.campaign, observation)
         if isinstance(checked, Failed) and checked is not observation:
             return checked.message
+        if observation.candidate in self.campaign.retracted and not self._holds(observation):
+            reason = self.campaign.retracted[observation.candidate].reason
+            return (
+                f"the answers of {observation.candidate} were taken back ({reason}); to have it"
+                f" measured again: athanor ask DIR --replicate {observation.candidate}"
+            )
         for key in _keys(observation):
             held = self.answers.get(key)
             if held is None or _agree(observation, held):

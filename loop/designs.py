@@ -1,30 +1,36 @@
 """Space-filling designs: where to look before a model knows anything.
 
-Scrambled Sobol points, one coordinate per choice. A composition is uniform on its simplex: the set
-of elements comes from the order of one coordinate each, and the fractions are exponential
-variates over their sum (Devroye, Non-Uniform Random Variate Generation, 1986, section V.2); where
-an upper bound cuts the simplex, what lies beyond is projected onto it.
+Scrambled Sobol points where nothing stands in the way of them. A finite space, a mixture and a
+space with constraints are filled by farthest points instead: each next row is the one farthest from
+all that have been asked for (Kennard and Stone, Technometrics 11, 1969). Rows that show a category
+for the first time go first.
 """
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import count
+from math import isinf
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from loop.campaign import Campaign
+from loop.draws import coordinates, draw_all
 from loop.errors import ConstraintsInfeasible, PoolExhausted
-from loop.parameters import Array, Categorical, Composition, Continuous, Discrete, Parameter, Value
+from loop.parameters import Array, Categorical, Ordinal, Point
 from loop.records import Candidate, Why, derive_seed
-from loop.space import SearchSpace
+from loop.rules import Expression
+from loop.space import FEW_POINTS, SearchSpace
+from loop.witness import descend
 
 BLOCK = 256  # points drawn at a time; a power of two keeps a Sobol sequence balanced
 FRUITLESS = 4  # blocks without a row before the constraints are called too tight for rejection
 BLOCKS = 64  # blocks without a new row before a space is called exhausted
-CORNERS = 64  # extreme points whose mixtures fill a space that rejection cannot hit
-FEW_POINTS = 20_000  # a finite space of up to this many points is listed in memory
+CORNERS = 32  # extreme points whose mixtures fill a space that rejection cannot hit
+REPAIRED = 8  # rows of a block that are put right one by one where it has fewer than that
+CHOICE = 256  # feasible rows among which farthest points are looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +42,55 @@ class Design:
         return fill(campaign, count, Why(origin="design"))
 
 
-def fill(campaign: Campaign, count: int, why: Why) -> list[Candidate]:
-    """The next `count` design points that nobody has asked for; Shortfall where there are fewer."""
-    space = campaign.problem.space
-    taken = set(space.keys(space.encode(c.point for c in campaign.candidates.values())))
-    X = fresh(space, count, derive_seed(campaign.problem.seed, "design"), taken)
-    if len(X) < count:
-        raise shortfall(space, count, len(X))
-    ids = campaign.ids(count)
-    return [Candidate(id=i, point=p, why=why) for i, p in zip(ids, space.decode(X), strict=True)]
+def design_size(space: SearchSpace) -> int:
+    """How many points to look at before a model is asked: 2 d + 1 of d free columns, 5 to 20.
+
+    More where that shows every category once within the 20.
+    """
+    free = len(space.columns) - len(space.sums)
+    most = max((len(p.values) for p in space.parameters if isinstance(p, Categorical)), default=0)
+    return max(min(max(2 * free + 1, 5), 20), most if most <= 20 else 0)
+
+
+def fill(
+    campaign: Campaign, count: int, why: Why, space: SearchSpace | None = None
+) -> list[Candidate]:
+    """The next `count` design points that nobody has asked for; Shortfall where there are fewer.
+
+    Of `space` where one is given, such as the campaign's with a parameter held.
+    """
+    space = campaign.problem.space if space is None else space
+    asked = [c.point for c in campaign.candidates.values()]
+    points = _points(space, count, derive_seed(campaign.problem.seed, "design"), asked)
+    if len(points) < count:
+        raise shortfall(space, count, len(points))
+    return [
+        Candidate(id=i, point=p, why=why) for i, p in zip(campaign.ids(count), points, strict=True)
+    ]
+
+
+def _points(space: SearchSpace, count: int, seed: int, asked: Sequence[Point]) -> Sequence[Point]:
+    """Up to `count` points that fill what the points `asked` for leave open."""
+    if space.pool is None or space.fixed:
+        return space.decode(spread(space, count, seed, space.encode(asked)))
+    pool = space.pool
+    taken = pool.rows_of(space.complete(point)[pool.name] for point in asked)
+    return pool.points(pool.spread(count, seed, taken))
+
+
+def spread(space: SearchSpace, count: int, seed: int, placed: Array) -> Array:
+    """Up to `count` feasible rows (n, d) that fill what `placed` rows (m, d) leave open."""
+    taken = set(space.keys(placed))
+    X = _choice(space, seed)
+    X = X[[key not in taken for key in space.keys(X)]]
+    chosen = X[_order(space, X, placed, min(count, len(X)))]
+    taken.update(space.keys(chosen))
+    more = fresh(space, count - len(chosen), seed, taken) if len(chosen) < count else chosen[:0]
+    return np.vstack([chosen, more])
 
 
 def fresh(space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes]) -> Array:
-    """Up to `count` feasible rows (n, d) in space-filling order, each once and none of `taken`.
+    """Up to `count` feasible rows (n, d) as they are drawn, each once and none of `taken`.
 
     There are fewer where the space, or the budget for sampling it, has no more.
     """
@@ -61,29 +103,21 @@ def fresh(space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes]) 
                 seen.add(key)
                 rows.append(row)
         stale = 0 if len(rows) > before else stale + 1
-        if len(rows) == count or stale == BLOCKS:
+        if len(rows) >= count or stale == BLOCKS:
             break
     return np.array(rows).reshape(-1, len(space.columns))
 
 
 def everything(space: SearchSpace) -> Array:
     """All feasible rows (n, d) of a finite space, in the order of its parameters."""
-    choices = [np.vstack([p.encode(value) for value in _values(p)]) for p in space.parameters]
-    grid = np.meshgrid(*(np.arange(len(choice)) for choice in choices), indexing="ij")
-    X = np.hstack([choice[i.ravel()] for choice, i in zip(choices, grid, strict=True)])
-    return X[space.meets(X)]
-
-
-def _shuffled(space: SearchSpace, seed: int) -> Iterator[Array]:
-    """All rows of a finite space in one block, in random order."""
-    yield np.random.default_rng(seed).permutation(everything(space))
+    return space.everything()
 
 
 def shortfall(
     space: SearchSpace, wanted: int, available: int
 ) -> PoolExhausted | ConstraintsInfeasible:
     """The error that says how many points were left and what to do."""
-    if space.size <= FEW_POINTS:
+    if space.size <= FEW_POINTS or space.pool is not None:
         return PoolExhausted(
             "space",
             f"{wanted} points that have not been asked for",
@@ -100,15 +134,94 @@ def shortfall(
     )
 
 
+def _choice(space: SearchSpace, seed: int) -> Array:
+    """Feasible rows (n, d) to choose a design from; in the order in which they may be taken."""
+    if space.size <= FEW_POINTS:
+        return np.random.default_rng(seed).permutation(space.everything())
+    drawn = fresh(space, CHOICE, seed, set())
+    corners = _pure(space, drawn)
+    return np.vstack(
+        [drawn, corners[[key not in set(space.keys(drawn)) for key in space.keys(corners)]]]
+    )
+
+
+def _pure(space: SearchSpace, X: Array) -> Array:
+    """Feasible rows (n, d) with one component alone, or as much of it as is allowed."""
+    pure: list[Array] = []
+    for group, component in [(g, i) for g in space.sums for i in range(g.start, g.stop)]:
+        row = X[len(pure) % len(X)].copy()
+        row[group] = 0.0
+        row[component] = 1.0
+        pure.append(row)
+    corners = space.repair(np.array(pure).reshape(-1, len(space.columns)))
+    return corners[space.meets(corners)]
+
+
+def _order(space: SearchSpace, X: Array, placed: Array, count: int) -> list[int]:
+    """Which `count` rows of X (n, d) to take, in order, beside `placed` rows (m, d)."""
+    is_plain = isinf(space.size) and not space.sums and not space.constraints
+    points, others = _scaled(space, X), _scaled(space, placed)
+    shows = _shown(space, X)
+    news = shows & ~_shown(space, placed).any(axis=0)
+    gaps = cdist(points, others).min(axis=1, initial=np.inf)
+    if not len(placed):  # the first is the most central one
+        gaps = -np.linalg.norm(points - points.mean(axis=0), axis=1)
+    chosen: list[int] = []
+    for _ in range(count):
+        rank = news.sum(axis=1)
+        best = np.flatnonzero(rank == rank[_without(len(X), chosen)].max())
+        best = best[~np.isin(best, chosen)]
+        next_one = int(best[0] if is_plain else best[np.argmax(gaps[best])])
+        reach = np.linalg.norm(points - points[next_one], axis=1)
+        gaps = reach if not chosen and not len(placed) else np.minimum(gaps, reach)
+        news &= ~shows[next_one]
+        chosen.append(next_one)
+    return chosen
+
+
+def _without(count: int, chosen: Sequence[int]) -> NDArray[np.bool_]:
+    """Which of `count` rows have not been chosen."""
+    return ~np.isin(np.arange(count), chosen)
+
+
+def _scaled(space: SearchSpace, X: Array) -> Array:
+    """Rows X (n, d) by which distances are measured: every column from 0 to 1 of its bounds."""
+    low, high = space.bounds
+    scaled: Array = (X - low) / np.where(high > low, high - low, 1.0)
+    for parameter in space.parameters:
+        if isinstance(parameter, Categorical) and parameter.descriptors is None:
+            scaled[:, space.slices[parameter.name]] /= np.sqrt(2.0)  # any two names are 1 apart
+    return scaled
+
+
+def _shown(space: SearchSpace, X: Array) -> NDArray[np.bool_]:
+    """Which categories each row of X (n, d) shows (n, all categories)."""
+    shown = [np.zeros((len(X), 0), dtype=bool)]
+    for parameter in space.parameters:
+        match parameter:
+            case Categorical() | Ordinal() if space.slices[parameter.name].start not in space.held:
+                table = parameter.table
+                gaps = cdist(X[:, space.slices[parameter.name]], table)
+                shown.append(gaps < 1e-6)
+            case _:
+                pass
+    return np.hstack(shown)
+
+
+def _shuffled(space: SearchSpace, seed: int) -> Iterator[Array]:
+    """All rows of a finite space in one block, in random order."""
+    yield np.random.default_rng(seed).permutation(space.everything())
+
+
 def _stream(space: SearchSpace, seed: int) -> Iterator[Array]:
-    """Blocks of feasible rows by rejection; by mixing corners where rejection finds none."""
-    widths = [_coordinates(parameter) for parameter in space.parameters]
-    sobol = scipy.stats.qmc.Sobol(sum(widths), rng=np.random.default_rng(seed))
+    """Blocks of feasible rows by rejection; where that finds none, between and around corners."""
+    sobol = scipy.stats.qmc.Sobol(
+        sum(map(coordinates, space.parameters)), rng=np.random.default_rng(seed)
+    )
     fruitless = 0
     while fruitless < FRUITLESS:
-        parts = np.split(sobol.random(BLOCK), np.cumsum(widths)[:-1], axis=1)
-        drawn = [_draw(p, u) for p, u in zip(space.parameters, parts, strict=True)]
-        X = space.snap(np.hstack(drawn))
+        X = draw_all(space.parameters, sobol.random(BLOCK))
+        X = space.repair(X) if space.has_equality else space.snap(X)
         X = X[space.meets(X)]
         fruitless = 0 if len(X) else fruitless + 1
         yield X
@@ -116,57 +229,52 @@ def _stream(space: SearchSpace, seed: int) -> Iterator[Array]:
 
 
 def _between_corners(space: SearchSpace, seed: int) -> Iterator[Array]:
-    """Blocks of feasible rows of a thin space: random mixtures of its extreme points."""
+    """Blocks of feasible rows of a thin space: random mixtures of its extreme points, repaired.
+
+    What rules keep apart still is scattered around rows that were found, if only the witness.
+    """
     rng = np.random.default_rng(seed)
     directions = rng.standard_normal((CORNERS, len(space.columns)))
-    found = (space.extreme(direction) for direction in directions)
-    corners = np.array([corner for corner in found if corner is not None])
-    for _ in range(BLOCKS):
-        weights = rng.dirichlet(np.ones(len(corners)) * rng.choice([0.05, 0.2, 1.0]), size=BLOCK)
-        X = space.snap(weights @ corners)
-        yield X[space.meets(X)]
+    extremes = (space.extreme(direction) for direction in directions)
+    corners = np.array([corner for corner in extremes if corner is not None])
+    known = space.repair(np.vstack([*([] if space.witness is None else [space.witness]), corners]))
+    known = known[space.meets(known)]
+    is_curved = any(isinstance(rule, Expression) for rule in space.constraints)
+    for _ in range(2 * BLOCKS):
+        even = rng.choice([0.05, 0.2, 1.0], size=(BLOCK, 1))  # near one corner, between few, all
+        weights = rng.gamma(even, size=(BLOCK, len(corners))) + np.finfo(float).tiny
+        mixed = weights / weights.sum(axis=1, keepdims=True) @ corners
+        X = space.repair(mixed)
+        met = space.meets(X)
+        found = [X[met], _scattered(space, known, rng)]
+        if is_curved:
+            X = descend(X[~met], space.repair, space.broken, rng)
+            found.insert(0, X[space.meets(X)])
+        if sum(map(len, found)) < REPAIRED:
+            found.append(_put_right(space, mixed[~met]))
+        X = np.vstack(found)
+        known = np.vstack([known, X])[-8 * BLOCK :]
+        yield X
 
 
-def _coordinates(parameter: Parameter) -> int:
-    """How many uniform numbers a draw of this parameter takes."""
-    match parameter:
-        case Continuous() | Discrete() | Categorical():
-            return 1
-        case Composition():
-            return 2 * len(parameter.elements)
+def _put_right(space: SearchSpace, X: Array) -> Array:
+    """The feasible rows nearest to the first REPAIRED rows of X (n, d)."""
+    nearest = (space.nearest(row) for row in X[:REPAIRED])
+    rows = np.array([row for row in nearest if row is not None]).reshape(-1, len(space.columns))
+    rows = space.repair(rows)
+    return rows[space.meets(rows)]
 
 
-def _draw(parameter: Parameter, u: Array) -> Array:
-    """Uniform numbers u (n, coordinates) as encoded columns (n, width)."""
-    match parameter:
-        case Continuous():
-            return u
-        case Discrete():
-            return np.floor(u * parameter.count) / (parameter.count - 1)
-        case Categorical():
-            chosen: Array = np.eye(len(parameter.values))[
-                np.floor(u[:, 0] * len(parameter.values)).astype(int)
-            ]
-            return chosen
-        case Composition():
-            return _draw_composition(parameter, u)
+def _scattered(space: SearchSpace, known: Array, rng: np.random.Generator) -> Array:
+    """Feasible rows around `known` ones (n, d), near and far.
 
-
-def _draw_composition(parameter: Composition, u: Array) -> Array:
-    """Fractions (n, k), uniform on the simplex over a uniformly drawn set of elements."""
-    k = len(parameter.elements)
-    low = np.array(parameter.limits)[:, 0]
-    rank = np.argsort(np.argsort(-(u[:, :k] + (low > 0)), axis=1), axis=1)
-    weights = np.where(rank < parameter.most, -np.log1p(-u[:, k:]), 0.0)
-    fractions: Array = low + (1 - low.sum()) * weights / weights.sum(axis=1, keepdims=True)
-    return fractions
-
-
-def _values(parameter: Parameter) -> Iterator[Value]:
-    match parameter:
-        case Discrete():
-            return (parameter.decode([i / (parameter.count - 1)]) for i in range(parameter.count))
-        case Categorical():
-            return iter(parameter.values)
-        case Continuous() | Composition():
-            return (0.0 for _ in count())  # never reached: such a space has no finite size
+    Half of them differ from one known row as two others do: those stay on steps and equalities.
+    """
+    if not len(known):
+        return known
+    start, one, other = (known[rng.integers(len(known), size=BLOCK)] for _ in range(3))
+    reach = 10 ** rng.uniform(-4, -0.3, size=(BLOCK, 1)) * rng.integers(2, size=(BLOCK, 1))
+    share = np.where(reach > 0, rng.random((BLOCK, 1)), 1.0)
+    X = start + share * (one - other) + reach * rng.standard_normal(start.shape)
+    X = space.repair(X)
+    return X[space.meets(X)]

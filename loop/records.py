@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from loop.errors import CampaignError
 from loop.objective import Objective
-from loop.parameters import Point
+from loop.parameters import Point, Value
 from loop.space import SearchSpace
 
 Json: TypeAlias = Any  # what json.loads returns
@@ -48,12 +48,40 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the model of one target would have predicted of each outcome without having seen it.
+
+    n           how many outcomes it was fitted on
+    error       root mean square of predicted minus measured, in the target's unit
+    r2          1 - sum of squared errors / that of the mean of the other outcomes: 1 is perfect, 0
+                no better than a mean; None where outcomes do not differ, or there is one only
+    coverage    share of the outcomes within their 95 % interval
+    calibration root mean square of the errors over their standard deviations: 1 is right, above it
+                the model is too sure, below it too careful
+    at_bounds   what the fit has driven to the end of its range
+    outliers    candidates whose outcome the model would not have believed
+    says        one sentence for people
+    """
+
+    n: int
+    error: float
+    r2: float | None
+    coverage: float
+    calibration: float
+    at_bounds: tuple[str, ...] = ()
+    outliers: tuple[str, ...] = ()
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """Why a candidate was chosen.
 
     `cause` says why the model did not choose it, where it did not; `acquisition` and `value` are
     the criterion and what it gave; `distance` is to the `nearest` observed candidate, on encoded
-    columns; `model` digests the data and the hyperparameters of the model.
+    columns; `model` digests the data and the hyperparameters of the model, `surrogate` is its kind
+    by target, and `health` how well it predicts each; `held` are the values that a person kept
+    fixed for this turn.
     """
 
     origin: Origin
@@ -65,6 +93,9 @@ class Why:
     distance: float | None = None
     model: str = ""
     seed: int | None = None
+    surrogate: Mapping[str, str] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)
+    held: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +194,7 @@ class Amended(_Strict):
 
     settings: Mapping[str, Json]
     changes: tuple[str, ...]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +214,11 @@ class Proposed(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vetoed(_Strict):
-    """A person refused a candidate."""
+    """A person refused a candidate: `by` whom, and why."""
 
     candidate: str
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,10 +264,11 @@ class Ingested(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retracted(_Strict):
-    """A person took a candidate's answers back, with the reason."""
+    """A person took a candidate's answers back: `by` whom, and why."""
 
     candidate: str
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ run twice, or race with another process: `decide` appends only to the events it 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import sleep
 from typing import TypeAlias
 
@@ -17,9 +17,10 @@ from loop.campaign import Campaign
 from loop.decisions import Decision, claiming, closing, opening, settling
 from loop.errors import CampaignError, Conflict, Shortfall
 from loop.ledger import Ledger
+from loop.parameters import Value
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
-from loop.stopping import StopRules, room, stop_reason
+from loop.stopping import StopRules, require_rules, room, stop_reason
 
 Answers: TypeAlias = Sequence[Observation | Receipt]
 POLL_S = 0.5  # how often to look whether another process has answered what we wait for
@@ -27,7 +28,11 @@ POLL_S = 0.5  # how often to look whether another process has answered what we w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
-    """All that a turn needs. `batch` is how many candidates may wait for an answer at once."""
+    """All that a turn needs. `batch` is how many candidates may wait for an answer at once.
+
+    `held` are parameters that keep a value in all that this rig proposes; `by` is who has written
+    the settings, as far as anyone can tell.
+    """
 
     problem: Problem
     ledger: Ledger
@@ -36,6 +41,12 @@ class Rig:
     rules: StopRules
     batch: int = 1
     settings: Mapping[str, Json] = field(default_factory=dict)
+    held: Mapping[str, Value] = field(default_factory=dict)
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a stop rule that the objective can never meet."""
+        require_rules(self.rules, self.problem.objective)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +64,22 @@ def replay(rig: Rig) -> Campaign:
 
 def decide(rig: Rig, decision: Decision) -> Campaign:
     """Append what the decision says, on the newest state; the state afterwards."""
+    return settle(rig.problem, rig.ledger, decision)
+
+
+def settle(problem: Problem, ledger: Ledger, decision: Decision) -> Campaign:
+    """As `decide`, where there is no rig: a person needs no oracle to decide."""
     while True:
-        events = rig.ledger.events()
-        campaign = Campaign.replay(rig.problem, events)
+        events = ledger.events()
+        campaign = Campaign.replay(problem, events)
         decided = decision(campaign)
         if not decided:
             return campaign
         try:
-            rig.ledger.append(decided, after=campaign.seq)
+            ledger.append(decided, after=campaign.seq)
         except Conflict:
             continue
-        return Campaign.replay(rig.problem, [*events, *decided])
+        return Campaign.replay(problem, [*events, *decided])
 
 
 def record(rig: Rig, answers: Answers) -> Campaign:
@@ -73,7 +89,7 @@ def record(rig: Rig, answers: Answers) -> Campaign:
 
 def begin(rig: Rig) -> Campaign:
     """Open the campaign, or take up what has changed in its settings; once per start."""
-    return decide(rig, opening(rig.problem, rig.settings))
+    return decide(rig, opening(rig.problem, rig.settings, rig.by))
 
 
 def advance(rig: Rig) -> Campaign:
@@ -190,6 +206,8 @@ def _proposing(rig: Rig) -> Decision:
         except Shortfall as short:
             if short.available:
                 return [_proposed(rig, campaign, short.available)]
+            if rig.held:
+                raise  # it is what is held that has no more points: the campaign may go on
             return [] if campaign.pending else closing(f"no more candidates: {short}")(campaign)
 
     return decision
@@ -197,10 +215,25 @@ def _proposing(rig: Rig) -> Decision:
 
 def _proposed(rig: Rig, campaign: Campaign, count: int) -> Proposed:
     """The proposer's candidates; SpaceError or CampaignError where they are not what was asked."""
-    candidates = tuple(rig.proposer.propose(campaign, count))
+    asked = _holding(campaign, rig.held)
+    candidates = tuple(_noted(each, rig.held) for each in rig.proposer.propose(asked, count))
     ids = tuple(candidate.id for candidate in candidates)
     if ids != campaign.ids(count):
         raise CampaignError("proposer", f"candidates {', '.join(campaign.ids(count))}", str(ids))
     for candidate in candidates:
         campaign.problem.space.check(candidate.point)
+        asked.problem.space.check(candidate.point)
     return Proposed(candidates=candidates)
+
+
+def _holding(campaign: Campaign, held: Mapping[str, Value]) -> Campaign:
+    """The campaign in the part of its space where these parameters have these values."""
+    if not held:
+        return campaign
+    problem = replace(campaign.problem, space=campaign.problem.space.holding(held))
+    return replace(campaign, problem=problem)
+
+
+def _noted(candidate: Candidate, held: Mapping[str, Value]) -> Candidate:
+    """The candidate, with what was held said in why it was chosen."""
+    return replace(candidate, why=replace(candidate.why, held=held)) if held else candidate

@@ -1,96 +1,70 @@
-"""The search space: parameters, linear constraints, and the border between names and numbers.
+"""The search space: parameters, rules among them, and the border between names and numbers.
 
 Notation: a point is a mapping from parameter name to value; X (n, d) holds n encoded points in d
 columns, those of `loop.parameters` side by side. `encode` and `decode` are the only way across.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from math import inf
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from math import inf, prod
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from loop import draws
+from loop.constraints import SLACK, Constraints
 from loop.errors import SpaceError
-from loop.parameters import Array, Categorical, Composition, Continuous, Discrete, Parameter, Point
+from loop.expressions import quantity
+from loop.parameters import Array, Composition, Parameter, Point, Value
+from loop.pool import Pool
+from loop.programme import Programme
+from loop.rules import Expression, Rule
+from loop.witness import LOOKED_AT, witness
 
-SLACK = 1e-6  # how far rounding may carry a feasible point over a constraint, in units of its terms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linear:
-    """A linear constraint: low <= sum of coefficient * parameter <= high.
-
-    Terms name numeric parameters (`T`) or fractions of a composition (`alloy.Cu`).
-    """
-
-    terms: Mapping[str, float]
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raise SpaceError unless there are terms and at least one bound, in order."""
-        low, high = self.limits
-        if not self.terms or low > high or (self.low is None and self.high is None):
-            raise SpaceError(
-                "constraint",
-                "terms and a low or a high bound, low <= high",
-                f"terms = {dict(self.terms)}, low = {self.low}, high = {self.high}",
-            )
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Low and high, infinite where open."""
-        return (-inf if self.low is None else self.low, inf if self.high is None else self.high)
-
-    def __str__(self) -> str:
-        """The constraint as it would be written on paper."""
-        low, high = self.limits
-        middle = " + ".join(f"{c:g} {name}" if c != 1 else name for name, c in self.terms.items())
-        if low == high:
-            return f"{middle} = {high:g}"
-        left = f"{low:g} <= " if self.low is not None else ""
-        right = f" <= {high:g}" if self.high is not None else ""
-        return f"{left}{middle}{right}"
+FEW_POINTS = 20_000  # a finite space of up to this many points is listed in memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """What may be varied: parameters, and linear constraints among them.
+    """What may be varied: parameters, and rules among them.
 
-    A space with no feasible point is refused when it is defined.
+    All candidates of one batch have the same values of the `shared` parameters; `fixed` are values
+    that some parameters are held at (see `holding`). A space with no feasible point is refused when
+    it is defined: exactly, or with the number of points looked at where a rule is an expression.
     """
 
     parameters: tuple[Parameter, ...]
-    constraints: tuple[Linear, ...] = ()
+    constraints: tuple[Rule, ...] = ()
+    shared: tuple[str, ...] = ()
+    fixed: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise SpaceError for doubled names, unknown terms, constraints that leave no point."""
+        """Raise SpaceError for doubled or unknown names, and for rules that leave no point."""
         names = [parameter.name for parameter in self.parameters]
         if not names:
             raise SpaceError("space", "at least one parameter", "none", "Add a [[parameter]].")
-        for name in names:
-            if not name or names.count(name) > 1:
+        for name in (*names, *self.columns):
+            uses = max(names.count(name), self.columns.count(name))
+            if not name or uses > 1:
                 raise SpaceError(
-                    f"space.{name}",
-                    "a name used once",
-                    f"{names.count(name)} parameters",
-                    "Rename one.",
+                    f"space.{name}", "a name used once", f"{uses} parameters", "Rename one."
                 )
-        for index, constraint in enumerate(self.constraints):
-            for term in constraint.terms:
-                self._require_term(term, f"constraint {index + 1} ({constraint})")
-        for count in range(1, len(self.constraints) + 1):
-            if self.extreme(np.zeros(len(self.columns)), count) is None:
-                raise SpaceError(
-                    f"constraint {count} ({self.constraints[count - 1]})",
-                    "a constraint that some point of the space can meet",
-                    "none is left"
-                    + (" together with the constraints before it" if count > 1 else ""),
-                    "Loosen it, or widen the bounds of its parameters.",
-                )
+        for where, wanted in (("shared", self.shared), ("fixed", self.fixed)):
+            for name in wanted:
+                if name not in names:
+                    raise SpaceError(where, f"parameters among {', '.join(names)}", repr(name))
+        for name, value in self.fixed.items():
+            self._parameter(name).check(value)
+        self._require_told_apart()
+        self._require_points()
+
+    def holding(self, fixed: Point) -> "SearchSpace":
+        """The same columns, with these parameters held at these values.
+
+        SpaceError for an unknown name, an illegal value, and values that leave no point.
+        """
+        return replace(self, fixed={**self.fixed, **fixed})
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -108,7 +82,7 @@ class SearchSpace:
 
     @cached_property
     def bounds(self) -> Array:
-        """Lower and upper bound of every encoded column (2, d)."""
+        """Lower and upper bound of every encoded column (2, d), whatever is held."""
         pairs: list[tuple[float, float]] = []
         for parameter in self.parameters:
             match parameter:
@@ -119,49 +93,125 @@ class SearchSpace:
         return np.array(pairs).T
 
     @cached_property
+    def held(self) -> Mapping[int, float]:
+        """Columns that have one value only: of what is `fixed`, and of fixed parts of a mixture."""
+        low, high = self.bounds
+        held = {int(i): float(low[i]) for i in np.flatnonzero(low == high)}
+        for name, value in self.fixed.items():
+            places = self._parameter(name).encode(value)
+            held |= dict(zip(self._group(name), places, strict=True))
+        return held
+
+    @cached_property
     def rows(self) -> tuple[Array, Array, Array]:
         """The linear constraints on encoded points, low <= A x <= high: A (c, d), low, high (c,).
 
         The sums of compositions and one-hot groups are not among them: see `sums`.
         """
-        a = np.zeros((len(self.constraints), len(self.columns)))
-        low, high = np.zeros(len(a)), np.zeros(len(a))
-        for index, constraint in enumerate(self.constraints):
-            offset = 0.0
-            for term, coefficient in constraint.terms.items():
-                column, scale, origin = self._column(term)
-                a[index, column] += coefficient * scale
-                offset += coefficient * origin
-            low[index], high[index] = constraint.limits[0] - offset, constraint.limits[1] - offset
-        return a, low, high
+        return self._constraints.rows
+
+    @property
+    def has_equality(self) -> bool:
+        """Whether a linear constraint is an equality, which no row meets by chance."""
+        return self._constraints.has_equality
 
     @cached_property
     def sums(self) -> tuple[slice, ...]:
         """The groups of columns that sum to one because they are compositions."""
         return tuple(self.slices[p.name] for p in self.parameters if isinstance(p, Composition))
 
+    @property
+    def pool(self) -> Pool | None:
+        """The pool, where the space is one pool and nothing else; else None.
+
+        Work with its row numbers then: rows that share their features are different points, which
+        `encode`, `decode` and `keys` cannot tell apart.
+        """
+        match self.parameters:
+            case (Pool() as pool,):
+                return pool
+            case _:
+                return None
+
     def encode(self, points: Iterable[Point]) -> Array:
-        """Points as numbers: X (n, d)."""
+        """Points as numbers: X (n, d). A point that lacks a parameter has its `past` value."""
+        if self.pool is not None:
+            pool = self.pool
+            X: Array = pool.X[pool.rows_of(_value(each, pool, pool.past) for each in points)]
+            return X
         rows = [
-            [x for p in self.parameters for x in p.encode(self._value(point, p))]
+            [x for p in self.parameters for x in p.encode(_value(point, p, p.past))]
             for point in points
         ]
         return np.array(rows, dtype=np.float64).reshape(-1, len(self.columns))
 
+    def complete(self, point: Point) -> Point:
+        """The point with the `past` values of parameters that were added after it."""
+        late = {p.name: p.past for p in self.parameters if p.past is not None}
+        missing = {name: value for name, value in late.items() if name not in point}
+        return {**point, **missing} if missing else point
+
     def snap(self, X: Array) -> Array:
         """Rows X (n, d) moved to legal points nearby: onto steps, categories and simplices.
 
-        Snapping may cross a linear constraint: ask `meets` afterwards.
+        What is held and what depends is put where it must be. Snapping may cross a constraint: ask
+        `meets` afterwards, or `repair` instead.
         """
-        return np.hstack([p.snap(X[:, self.slices[p.name]]) for p in self.parameters])
+        return self._settled(X, self._constraints)
+
+    def _settled(self, X: Array, known: Constraints) -> Array:
+        X = np.hstack([p.snap(X[:, self.slices[p.name]]) for p in self.parameters])
+        for name, value in self.fixed.items():
+            X[:, self.slices[name]] = self._parameter(name).encode(value)
+        return known.settle(X, frozenset(self.fixed))
+
+    def repair(self, X: Array) -> Array:
+        """Rows X (n, d) snapped, then moved onto the linear constraints where columns are free.
+
+        Steps, categories and absent elements stay as snapped, so that some rows may still break a
+        constraint: ask `meets` afterwards.
+        """
+        return self._repaired(X, self._constraints)
+
+    def _repaired(self, X: Array, known: Constraints) -> Array:
+        X = self._settled(X, known)
+        off = known.is_off(X)
+        if off.any():
+            X[off] = self._settled(known.shift(X[off], self.free(X[off])), known)
+        return X
+
+    def free(self, X: Array) -> NDArray[np.bool_]:
+        """Which columns of each legal row of X (n, d) may be moved a little (n, d).
+
+        Those of continuous parameters and of the present elements of compositions without steps.
+        """
+        free = self._constraints.is_free(X)
+        free[:, list(self.held)] = False
+        return free
+
+    def broken(self, X: Array) -> Array:
+        """By how much each row of X (n, d) breaks each of the c constraints (n, c); 0 if kept."""
+        return self._constraints.broken(X)
+
+    def values(self, text: str, X: Array, where: str) -> Array:
+        """What an expression over numeric parameters gives at rows X (n, d), as (n,).
+
+        SpaceError, at `where`, for a text or a name that is none (`loop.expressions`).
+        """
+        return self._constraints.values(quantity(text, where), X, where)
 
     def meets(self, X: Array) -> NDArray[np.bool_]:
-        """Which rows of X (n, d) meet every linear constraint (n,)."""
-        met: NDArray[np.bool_] = np.all(self._kept(X), axis=1)
+        """Which rows of X (n, d) meet every constraint and have what is held (n,)."""
+        met: NDArray[np.bool_] = (self.broken(X) == 0).all(axis=1)
+        for name, value in self.fixed.items():
+            gap = np.abs(X[:, self.slices[name]] - self._parameter(name).encode(value))
+            met &= gap.max(axis=1) <= SLACK
         return met
 
     def decode(self, X: Array) -> list[Point]:
         """The points of X (n, d), snapped."""
+        if self.pool is not None:
+            return [*self.pool.points(self.pool.nearest(X))]
         return [
             {p.name: p.decode(row[self.slices[p.name]].tolist()) for p in self.parameters}
             for row in X
@@ -173,11 +223,14 @@ class SearchSpace:
         if unknown:
             raise SpaceError("point", f"parameters {', '.join(self.slices)}", ", ".join(unknown))
         for parameter in self.parameters:
-            parameter.check(self._value(point, parameter))
-        met = self._kept(self.encode([point]))[0]
-        if not met.all():
-            broken = self.constraints[int(np.argmin(met))]
-            raise SpaceError("point", f"a point that meets {broken}", str(dict(point)))
+            parameter.check(_value(point, parameter, None))
+        X = self.encode([point])
+        broken = self.broken(X)[0]
+        if broken.any():
+            rule = self.constraints[int(np.argmax(broken > 0))]
+            raise SpaceError("point", f"a point that meets {rule}", str(dict(point)))
+        if not self.meets(X)[0]:
+            raise SpaceError("point", f"what is held, {dict(self.fixed)}", str(dict(point)))
 
     def contains(self, point: Point) -> bool:
         """Whether the point breaks no rule."""
@@ -191,111 +244,120 @@ class SearchSpace:
         """What makes two points the same point: their encoded columns X (n, d) to nine decimals."""
         return [row.tobytes() for row in np.round(X, 9) + 0.0]  # + 0.0 turns -0.0 into 0.0
 
-    @property
+    @cached_property
     def size(self) -> float:
         """How many points there are, constraints aside; infinite with anything continuous."""
-        count = 1.0
-        for parameter in self.parameters:
-            match parameter:
-                case Discrete():
-                    count *= parameter.count
-                case Categorical():
-                    count *= len(parameter.values)
-                case Continuous() | Composition():
-                    return inf
-        return count
+        sizes = [draws.size(p) for p in self.parameters if p.name not in self.fixed]
+        return inf if inf in sizes else float(prod(sizes))
 
-    def _kept(self, X: Array) -> NDArray[np.bool_]:
-        """Which of the constraints each row of X (n, d) meets (n, c)."""
-        a, low, high = self.rows
-        slack = SLACK * np.maximum(1.0, np.abs(a).max(axis=1, initial=0.0))
-        values = X @ a.T
-        kept: NDArray[np.bool_] = (low - slack <= values) & (values <= high + slack)
-        return kept
+    def everything(self) -> Array:
+        """All feasible rows (n, d) of a space of at most FEW_POINTS points, in order.
 
-    def _value(self, point: Point, parameter: Parameter) -> float | str | Mapping[str, float]:
-        if parameter.name not in point:
-            raise SpaceError(
-                f"space.{parameter.name}", "a value", f"a point without it: {dict(point)}"
-            )
-        return point[parameter.name]
-
-    def _column(self, term: str) -> tuple[int, float, float]:
-        """Column of a term, and scale and origin with value = origin + scale * column."""
-        column = self.columns.index(term)
-        parameter = next(p for p in self.parameters if term in p.labels)
-        match parameter:
-            case Continuous() | Discrete():
-                return column, parameter.high - parameter.low, parameter.low
-            case Composition() | Categorical():
-                return column, 1.0, 0.0
-
-    def _require_term(self, term: str, where: str) -> None:
-        numeric = [
-            label
-            for p in self.parameters
-            if not isinstance(p, Categorical) and not (isinstance(p, Continuous) and p.log)
-            for label in p.labels
-        ]
-        if term not in numeric:
-            raise SpaceError(
-                where,
-                f"terms among {', '.join(numeric) or 'none'} (numeric and not logarithmic)",
-                repr(term),
-                "Name a parameter, or parameter.element for a composition.",
-            )
-
-    def extreme(self, direction: Array, count: int | None = None) -> Array | None:
-        """The feasible encoded point (d,) farthest along `direction` (d,), or None.
-
-        A mixed-integer linear programme over the first `count` constraints (all of them if None).
-        Variables: the d columns, an integer step count per column, a switch per column.
+        SpaceError where there are more: a product of choices is never built in memory.
         """
-        d = len(self.columns)
-        a, low, high = (part[:count] for part in self.rows)
-        rules = [(dict(enumerate(row)), *ends) for row, *ends in zip(a, low, high, strict=True)]
-        whole = np.zeros(3 * d, dtype=np.int64)
-        for parameter in self.parameters:
-            group = range(d)[self.slices[parameter.name]]
-            match parameter:
-                case Continuous():
-                    pass
-                case Discrete():
-                    whole[d + group[0]] = 1
-                    rules.append(({group[0]: parameter.count - 1.0, d + group[0]: -1.0}, 0.0, 0.0))
-                case Categorical():
-                    whole[list(group)] = 1
-                    rules.append((dict.fromkeys(group, 1.0), 1.0, 1.0))
-                case Composition():
-                    rules.append((dict.fromkeys(group, 1.0), 1.0, 1.0))
-                    rules.append(({2 * d + i: 1.0 for i in group}, 0.0, float(parameter.most)))
-                    whole[[2 * d + i for i in group]] = 1
-                    rules += [({i: 1.0, 2 * d + i: -1.0}, -1.0, 0.0) for i in group]
-                    if parameter.step is not None:
-                        whole[[d + i for i in group]] = 1
-                        rules += [({i: 1 / parameter.step, d + i: -1.0}, 0.0, 0.0) for i in group]
-        return self._solve(direction, rules, whole)
+        X = self._listed()
+        return X[self.meets(X)]
 
-    def _solve(
-        self,
-        direction: Array,
-        rules: Sequence[tuple[Mapping[int, float], float, float]],
-        whole: NDArray[np.int64],
-    ) -> Array | None:
-        d = len(self.columns)
-        table = np.zeros((len(rules), 3 * d))
-        for row, (coefficients, _, _) in zip(table, rules, strict=True):
-            row[list(coefficients)] = list(coefficients.values())
-        lower = np.concatenate([self.bounds[0], np.full(d, -inf), np.zeros(d)])
-        upper = np.concatenate([self.bounds[1], np.full(d, inf), np.ones(d)])
-        answer = scipy.optimize.milp(
-            np.concatenate([-direction, np.zeros(2 * d)]),
-            integrality=whole,
-            bounds=scipy.optimize.Bounds(lower, upper),
-            constraints=scipy.optimize.LinearConstraint(
-                table,
-                np.array([low for _, low, _ in rules]),
-                np.array([high for _, _, high in rules]),
-            ),
+    def extreme(self, direction: Array) -> Array | None:
+        """The encoded point (d,) farthest along `direction` (d,) that meets all but expressions.
+
+        None where there is none; by a mixed-integer linear programme.
+        """
+        return self._programme(self.constraints).farthest(direction)
+
+    def nearest(self, row: Array) -> Array | None:
+        """The encoded point (d,) nearest to `row` (d,) that meets all but expressions, or None.
+
+        By a mixed-integer linear programme: dearer than `repair` by far, and never in vain.
+        """
+        return self._programme(self.constraints).nearest(row, np.ones(len(row)))
+
+    @cached_property
+    def witness(self) -> Array | None:
+        """A feasible encoded point (d,), by search where a rule is an expression; None if none."""
+        return self._witness(self.constraints)
+
+    @cached_property
+    def _constraints(self) -> Constraints:
+        return Constraints(self.parameters, self.columns, self.slices, self.constraints)
+
+    def _witness(self, rules: tuple[Rule, ...]) -> Array | None:
+        corner = self._programme(rules).farthest(np.zeros(len(self.columns)))
+        if corner is None:
+            return None
+        known = Constraints(self.parameters, self.columns, self.slices, rules)
+        row = self._repaired(corner[None], known)
+        if known.broken(row).sum() == 0:
+            return np.asarray(row[0])
+        legal = partial(self._repaired, known=known)
+        return witness(self.parameters, corner[None], legal, known.broken)
+
+    def _require_told_apart(self) -> None:
+        """Raise SpaceError where points that mix a pool with other parameters have two names."""
+        pools = [p for p in self.parameters if isinstance(p, Pool) and p.is_live]
+        for pool in pools if self.pool is None else []:
+            if pool.twins is not None:
+                raise SpaceError(
+                    f"space.{pool.name}",
+                    "rows that differ in their features, because there are other parameters",
+                    f"the same features in {' and '.join(map(repr, pool.twins))}",
+                    "Add a feature that tells them apart, or remove one of them.",
+                )
+
+    def _require_points(self) -> None:
+        """Raise SpaceError with the first rule that, after those before it, leaves no point."""
+        rules = self.constraints
+        if not rules or any(isinstance(p, Pool) and not p.is_live for p in self.parameters):
+            return  # what a ledger keeps of a pool was looked at when the pool was here
+        if self.size <= FEW_POINTS:
+            met = np.logical_and.accumulate(self._constraints.broken(self._listed()) == 0, axis=1)
+            count, is_exact = int(met.any(axis=0).sum()) + 1, True
+        else:
+            ends = (n for n in range(1, len(rules) + 1) if self._witness(rules[:n]) is None)
+            count = next(ends, len(rules) + 1) if self.witness is None else len(rules) + 1
+            is_exact = not any(isinstance(each, Expression) for each in rules[:count])
+            is_exact &= not any(isinstance(p, Pool) for p in self.parameters)
+        if count > len(rules):
+            return
+        raise SpaceError(
+            f"constraint {count} ({rules[count - 1]})",
+            "a constraint that some point of the space can meet",
+            ("none is left" if is_exact else f"no point found in {LOOKED_AT} draws")
+            + (" together with the constraints before it" if count > 1 else "")
+            + (f" with {dict(self.fixed)} held" if self.fixed else ""),
+            "Loosen it, or widen the bounds of its parameters.",
         )
-        return None if answer.x is None else np.asarray(answer.x[:d], dtype=np.float64)
+
+    def _listed(self) -> Array:
+        """All rows (n, d) of a small finite space, whether or not they meet the constraints."""
+        if self.size > FEW_POINTS:
+            raise SpaceError("space", f"at most {FEW_POINTS} points to list", f"{self.size:g}")
+        choices = [
+            np.array([p.encode(self.fixed[p.name])]) if p.name in self.fixed else draws.listed(p)
+            for p in self.parameters
+        ]
+        grid = np.meshgrid(*(np.arange(len(choice)) for choice in choices), indexing="ij")
+        return np.hstack([choice[i.ravel()] for choice, i in zip(choices, grid, strict=True)])
+
+    def _programme(self, rules: tuple[Rule, ...]) -> Programme:
+        low, high = self.bounds.copy()
+        for column, place in self.held.items():
+            low[column] = high[column] = place
+        programme = Programme(low.tolist(), high.tolist())
+        for parameter in self.parameters:
+            programme.add(parameter, self._group(parameter.name))
+        Constraints(self.parameters, self.columns, self.slices, rules).describe(programme)
+        return programme
+
+    def _group(self, name: str) -> range:
+        return range(len(self.columns))[self.slices[name]]
+
+    def _parameter(self, name: str) -> Parameter:
+        return next(parameter for parameter in self.parameters if parameter.name == name)
+
+
+def _value(point: Point, parameter: Parameter, past: Value | None) -> Value:
+    value = point.get(parameter.name, past)
+    if value is None:
+        raise SpaceError(f"space.{parameter.name}", "a value", f"a point without it: {dict(point)}")
+    return value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loop.campaign import Campaign
 from loop.errors import SettingsError
+from loop.objective import Objective
 
 FEW = 10  # below this many answers a share of failures says nothing
 
@@ -16,9 +17,10 @@ FEW = 10  # below this many answers a share of failures says nothing
 class StopRules:
     """`evaluations` is the budget.
 
-    `reached` stops when the leading target is there (in its unit); `plateau` stops after that many
-    answers without an improvement of more than `plateau_by`; `failures` stops when more than this
-    share of the answers are failures.
+    `reached` stops when the one goal is there: a value of it, or, of a match or a window, how far
+    off it may be. `plateau` stops after that many answers without an improvement of the campaign's
+    `gains` of more than `plateau_by`: in the target's unit for one goal, as a share from 0 to 1
+    for several. `failures` stops when more than this share of the answers are failures.
     """
 
     evaluations: int
@@ -38,21 +40,41 @@ class StopRules:
             )
 
 
+def require_rules(rules: StopRules, objective: Objective) -> None:
+    """Raise SettingsError for a rule that this objective can never meet."""
+    lead, way = objective.lead, objective.way
+    if rules.reached is not None and way != "single":
+        raise SettingsError(
+            "stop.reached",
+            "none, unless a single goal max, min, match or window is sought",
+            f"{rules.reached:g}",
+            "Remove it; stop.evaluations and stop.plateau end the campaign.",
+        )
+    if rules.reached is not None and lead.goal in {"match", "window"} and rules.reached < 0:
+        expected = f"a distance from what is wanted of {lead.name}, 0 or more"
+        raise SettingsError("stop.reached", expected, f"{rules.reached:g}")
+    if rules.plateau is not None and way in {"learn", "level"}:
+        raise SettingsError(
+            "stop.plateau",
+            f"none for goal '{way}', of which no answer is better than another",
+            str(rules.plateau),
+            "Remove it; stop.evaluations ends the campaign.",
+        )
+
+
 def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
     """Why the campaign is over, or None while it goes on."""
-    problem = campaign.problem.objective.lead
     for _, failed in campaign.failures:
         if failed.kind == "invalid_input":
             return f"invalid input: {failed.message.rstrip('.')}, the same for every candidate"
     if campaign.answered >= rules.evaluations:
         return f"budget: {rules.evaluations} evaluations"
-    best = campaign.best
-    if rules.reached is not None and best is not None:
-        value = best.values[problem.name]
-        if problem.sign * (value - rules.reached) >= 0:
-            return f"target reached: {problem.name} = {value:g} {problem.unit}".rstrip()
+    reached = _reached(rules, campaign)
+    if reached is not None:
+        return f"target reached: {reached}"
     if _plateau(rules, campaign):
-        return f"plateau: no better {problem.name} in {rules.plateau} evaluations"
+        sought = _sought(campaign.problem.objective)
+        return f"plateau: no better {sought} in {rules.plateau} evaluations"
     return _too_many_failures(rules, campaign)
 
 
@@ -61,15 +83,42 @@ def room(rules: StopRules, campaign: Campaign, batch: int) -> int:
     return max(0, min(batch - len(campaign.pending), rules.evaluations - campaign.asked))
 
 
+def _reached(rules: StopRules, campaign: Campaign) -> str | None:
+    """The best value in words, where it is as good as it has to be."""
+    best, target = campaign.best, campaign.problem.objective.lead
+    if rules.reached is None or best is None or campaign.problem.objective.way != "single":
+        return None
+    value = best.values[target.name]
+    said = f"{target.name} = {value:g} {target.unit}".rstrip()
+    if target.goal in {"match", "window"}:
+        near = f"{rules.reached:g} {target.unit}".rstrip()
+        said, is_there = f"{said}, within {near}", -target.utility(value) <= rules.reached
+    else:
+        is_there = target.utility(value) >= target.utility(rules.reached)
+    return said if is_there else None
+
+
 def _plateau(rules: StopRules, campaign: Campaign) -> bool:
-    if rules.plateau is None:
+    if rules.plateau is None or not campaign.problem.objective.lead.is_wish:
         return False
-    values = [value for _, value in campaign.trace]
-    if len(values) <= rules.plateau or values[-1] is None:
+    gains = [gain for _, gain in campaign.gains]
+    if len(gains) <= rules.plateau:
         return False
-    before = values[-1 - rules.plateau]
-    sign = campaign.problem.objective.lead.sign
-    return before is not None and sign * (values[-1] - before) <= rules.plateau_by
+    before, now = gains[-1 - rules.plateau], gains[-1]
+    return before is not None and now is not None and now - before <= rules.plateau_by
+
+
+def _sought(objective: Objective) -> str:
+    """What the gains are of, in a word."""
+    match objective.way:
+        case "pareto":
+            return "front"
+        case "scalar":
+            return "balance"
+        case "desirability":
+            return "desirability"
+        case "single" | "learn" | "level":
+            return objective.lead.name
 
 
 def _too_many_failures(rules: StopRules, campaign: Campaign) -> str | None:

@@ -1,191 +1,217 @@
-"""The surrogate: Gaussian processes that say what each target would be, and how sure they are.
+"""The surrogate: what each target would be anywhere, and how sure that is.
 
-Notation: X (n, d) encoded points, Y (n, m) outcomes in the targets' units with NaN where nothing
-was measured, Yvar (n, m) variances of the outcomes with NaN where unknown. One independent
-process per target, so that any subset of the targets may be missing anywhere. float64 throughout.
-
-The processes, and every acquisition on them, see outcomes less their mean (m,) over their standard
-deviation (m,). BoTorch's tolerances (least variance, smoothing of improvements and constraints) are
-absolute numbers for outcomes of about one: conductivities of 1e-6 S/cm would vanish in them.
+One independent expert per target, so that any subset of the targets may be missing anywhere.
+Which kind of expert is decided for every target and every fit by what it would have predicted of
+each outcome without having seen it. Experts see inputs between 0 and 1 of the space's bounds, never
+of the data, and outcomes less their mean over their standard deviation; everything that leaves this
+room is in the units of the targets.
 """
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import nan
-from typing import Literal, TypeAlias, cast
+from math import log, pi
+from typing import Protocol, Self, assert_never
 
 import numpy as np
-import torch
-from botorch.exceptions.errors import ModelFittingError
-from botorch.exceptions.warnings import OptimizationWarning
-from botorch.fit import fit_gpytorch_mll
-from botorch.models.gp_regression import SingleTaskGP
-from botorch.models.model_list_gp_regression import ModelListGP
-from botorch.models.transforms.input import Normalize
-from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-from botorch.settings import validate_input_scaling
-from gpytorch.mlls.exact_marginal_log_likelihood import ExactMarginalLogLikelihood
-from linear_operator.utils.errors import NanError, NotPSDError
 
-from loop.campaign import Campaign
+from loop.choices import Expertise
+from loop.data import Data
+from loop.gp import Kernel, Process, Samples, learn, settled, start
 from loop.parameters import Array
 from loop.records import Prediction
 
-Kernel: TypeAlias = Literal["matern", "rbf"]
-
+PORTFOLIO: tuple[Kernel, ...] = ("matern", "rbf", "linear")  # measured: docs/decisions/0005
+MANY = 400  # hyperparameters are learnt on this many rows: a fit costs n^3 thirty times over
 LEAST_SPREAD = 1e-12  # of the largest outcome: below it, outcomes differ by rounding only
-LEAST_NOISE = 1e-6  # of the outcomes' variance: below it a covariance matrix is not safely positive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """What a model is fitted on; `ids` (n) are the candidates of the rows."""
+class Expert(Protocol):
+    """What is known of one target, standardised. Rows X (k, d) are inputs between 0 and 1."""
 
-    ids: tuple[str, ...]
-    targets: tuple[str, ...]
-    X: Array
-    Y: Array
-    Yvar: Array
+    @property
+    def name(self) -> str:
+        """Its kind."""
+        ...
+
+    @property
+    def y(self) -> Array:
+        """The outcomes it was fitted on (n,)."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """The variance of one measurement."""
+        ...
+
+    @property
+    def at_bounds(self) -> tuple[str, ...]:
+        """What the fit has driven to the end of its range."""
+        ...
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Mean and variance without noise: (k,), (k,)."""
+        ...
+
+    def joint(self, X: Array) -> tuple[Array, Array]:
+        """Mean (b, q) and covariance (b, q, q) without noise of b sets of q rows X (b, q, d)."""
+        ...
+
+    def shared(self, X: Array, Z: Array) -> Array:
+        """Covariance, without noise, between rows X (n, d) and Z (m, d), as (n, m)."""
+        ...
+
+    def leave_one_out(self) -> tuple[Array, Array]:
+        """Mean and variance, noise included, of each outcome without having seen it: (n,), (n,)."""
+        ...
+
+    def joined(self, X: Array) -> Self:
+        """The expert after outcomes at rows X that were just what it expects."""
+        ...
+
+    def digits(self) -> Array:
+        """The numbers that it learnt (any,): the same numbers, the same expert."""
+        ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A model of all targets. `cause` says what was not as it should be; empty if all is well.
+    """Experts for all targets. `cause` says what was not as it should be; empty if all is well.
 
-    What the model says, times `scale` (m,) plus `shift` (m,), is in the units of the targets.
+    low, span (d,) scale inputs; shift, scale (m,) outcomes. `outliers` names, per target, the
+    candidates whose outcome the expert would not have believed.
     """
 
-    model: ModelListGP
+    experts: tuple[Expert, ...]
     data: Data
+    low: Array
+    span: Array
     shift: Array
     scale: Array
-    digest: str
-    cause: str
+    cause: str = ""
 
-    def single(self, index: int) -> SingleTaskGP:
-        """The model of one target."""
-        return cast("SingleTaskGP", self.model.models[index])
+    def unit(self, X: Array) -> Array:
+        """Encoded rows X (k, d) as experts see them."""
+        scaled: Array = (X - self.low) / self.span
+        return scaled
 
-    def scaled(self, index: int, value: float) -> float:
-        """A value of one target as the model sees it."""
-        return float((value - self.shift[index]) / self.scale[index])
+    def moments(self, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation, without noise, at rows X (k, d): (k, m), (k, m)."""
+        Z = self.unit(X)
+        found = [expert.predict(Z) for expert in self.experts]
+        mean = np.stack([mean for mean, _ in found], axis=1)
+        sd = np.sqrt(np.stack([variance for _, variance in found], axis=1))
+        return mean * self.scale + self.shift, sd * self.scale
 
     def predict(self, x: Array) -> dict[str, Prediction]:
         """Mean and standard deviation of a measurement of every target at one point (d,)."""
-        with torch.no_grad():
-            posterior = self.model.posterior(torch.as_tensor(x)[None], observation_noise=True)
-        mean = posterior.mean[0].detach().numpy() * self.scale + self.shift
-        sd = posterior.variance[0].sqrt().detach().numpy() * self.scale
-        return {
-            target: Prediction(mean=m, sd=s)
-            for target, m, s in zip(self.data.targets, mean.tolist(), sd.tolist(), strict=True)
-        }
+        Z = self.unit(x[None])
+        answers: dict[str, Prediction] = {}
+        for index, (target, expert) in enumerate(zip(self.data.targets, self.experts, strict=True)):
+            mean, variance = expert.predict(Z)
+            answers[target] = Prediction(
+                mean=float(mean[0] * self.scale[index] + self.shift[index]),
+                sd=float(np.sqrt(variance[0] + expert.noise) * self.scale[index]),
+            )
+        return answers
+
+    def joined(self, X: Array) -> "Fitted":
+        """Beside pending rows X (p, d): means stay, uncertainty shrinks around them."""
+        if len(X) == 0:
+            return self
+        Z = self.unit(X)
+        return replace(self, experts=tuple(expert.joined(Z) for expert in self.experts))
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The kind of expert by target."""
+        return {t: e.name for t, e in zip(self.data.targets, self.experts, strict=True)}
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with any datum or hyperparameter."""
+        digest = blake2b(digest_size=6)
+        parts = [self.data.X, self.data.Y, self.data.Yvar, self.data.counts]
+        for part in (*parts, *(expert.digits() for expert in self.experts)):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
 
-def training_data(campaign: Campaign) -> Data:
-    """The measured results in the order in which they were asked, whenever they came."""
-    results = campaign.results
-    targets = campaign.problem.objective.names
-    rows = [[r.values.get(t, nan) for t in targets] for r in results]
-    errors = [[r.errors.get(t, nan) for t in targets] for r in results]
-    shape = (len(results), len(targets))
-    return Data(
-        ids=tuple(r.candidate.id for r in results),
-        targets=targets,
-        X=campaign.problem.space.encode(r.point for r in results),
-        Y=np.array(rows, dtype=np.float64).reshape(shape),
-        Yvar=np.array(errors, dtype=np.float64).reshape(shape) ** 2,
-    )
+def fit(data: Data, bounds: Array, kind: Expertise = "auto", seed: int = 0) -> Fitted:
+    """The best expert of each target; every target needs one measured value at least.
 
-
-def fit(data: Data, bounds: Array, kernel: Kernel = "matern") -> Fitted:
-    """Fit one SingleTaskGP per target; inputs are normalised by `bounds` (2, d), never by the data.
-
-    Where the likelihood cannot be maximised, the target keeps its prior's hyperparameters, and
-    `cause` says so. Every target needs one measured value at least.
+    Inputs are scaled by `bounds` (2, d). Where a likelihood cannot be maximised, the expert keeps
+    its prior's hyperparameters, and `cause` says so.
     """
-    models, causes, scales = [], [], []
+    low, span = bounds[0], np.where(bounds[1] > bounds[0], bounds[1] - bounds[0], 1.0)
+    experts, causes, scales = [], [], []
     for index, target in enumerate(data.targets):
-        known = np.isfinite(data.Y[:, index])
-        shift, scale = _standard(data.Y[known, index])
-        y, yvar = (data.Y[known, index] - shift) / scale, data.Yvar[known, index] / scale**2
-        noise, cause = _noise(yvar, target)
-        model = _gp(data.X[known], y, noise, bounds, kernel)
-        causes += [cause, _train(model, target)]
-        models.append(model)
+        known = data.known(index)
+        shift, scale = standard(data.Y[known, index])
+        samples = Samples(
+            X=(data.X[known] - low) / span,
+            y=(data.Y[known, index] - shift) / scale,
+            known=data.Yvar[known, index] / scale**2,
+            counts=data.counts[known, index],
+            within=float(data.within[index]) / scale**2,
+            freedom=float(data.freedom[index]),
+        )
+        expert, cause = _expert(samples, kind, seed)
+        experts.append(expert)
+        causes.append(f"{target}: {cause}" if cause else "")
         scales.append((shift, scale))
-    model = ModelListGP(*models)
     shifts, sds = np.array(scales).T
     return Fitted(
-        model=model.eval(),
+        experts=tuple(experts),
         data=data,
+        low=low,
+        span=span,
         shift=shifts,
         scale=sds,
-        digest=_digest(data, model),
         cause="; ".join(filter(None, causes)),
     )
 
 
-def _standard(y: Array) -> tuple[float, float]:
+def standard(y: Array) -> tuple[float, float]:
     """Mean and standard deviation of outcomes y (n,); where they do not differ, mean and size."""
     size = float(np.abs(y).max())
     sd = float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
     return float(y.mean()), sd if sd > LEAST_SPREAD * size else size or 1.0
 
 
-def _gp(X: Array, y: Array, noise: Array | None, bounds: Array, kernel: Kernel) -> SingleTaskGP:
-    d = X.shape[1]
-    span = bounds.copy()
-    span[1, span[0] == span[1]] += 1.0  # a column that cannot vary has no range to divide by
-    # Points may be executed beyond the bounds, and outcomes that are all alike have no spread.
-    with validate_input_scaling(state=False):
-        return SingleTaskGP(
-            torch.as_tensor(X),
-            torch.as_tensor(y)[:, None],
-            train_Yvar=None if noise is None else torch.as_tensor(noise)[:, None],
-            covar_module=get_covar_module_with_dim_scaled_prior(
-                ard_num_dims=d, use_rbf_kernel=kernel == "rbf"
-            ),
-            input_transform=Normalize(d, bounds=torch.as_tensor(span)),
-            outcome_transform=None,
-        )
+def log_density(expert: Expert) -> float:
+    """Mean log density of the outcomes, each without having been seen."""
+    mean, variance = expert.leave_one_out()
+    density = -0.5 * (log(2 * pi) + np.log(variance) + (expert.y - mean) ** 2 / variance)
+    return float(density.mean())
 
 
-def _noise(yvar: Array, target: str) -> tuple[Array | None, str]:
-    """Variances (n,) where any are known, else None (to be inferred); what had to be assumed."""
-    unknown = ~np.isfinite(yvar)
-    if unknown.all():
-        return None, ""
-    filled = np.maximum(np.where(unknown, np.median(yvar[~unknown]), yvar), LEAST_NOISE)
-    if not unknown.any():
-        return filled, ""
-    return (
-        filled,
-        f"{target}: {unknown.sum()} of {len(yvar)} standard errors unknown, the median is used",
-    )
+def _expert(samples: Samples, kind: Expertise, seed: int) -> tuple[Expert, str]:
+    """The expert of this kind, or the best of the portfolio; what went wrong, or nothing."""
+    match kind:
+        case "auto":
+            found = [_process(samples, kernel) for kernel in PORTFOLIO]
+            return max(found, key=lambda each: (not each[1], log_density(each[0])))
+        case "matern" | "rbf" | "linear":
+            return _process(samples, kind)
+        case "forest":
+            from loop.forest import grow  # noqa: PLC0415 - scikit-learn, where it is wanted
+
+            return grow(samples, seed), ""
+        case "saas":
+            from loop.saas import sample  # noqa: PLC0415 - torch and jax, where they are wanted
+
+            return sample(samples, seed), ""
+        case _:
+            assert_never(kind)
 
 
-def _train(model: SingleTaskGP, target: str) -> str:
-    """Maximise the marginal likelihood; what went wrong, or nothing."""
-    start = {name: value.clone() for name, value in model.state_dict().items()}
+def _process(samples: Samples, kernel: Kernel) -> tuple[Process, str]:
+    """A Gaussian process; with its prior's hyperparameters where the likelihood has no maximum."""
+    few = samples if len(samples.y) <= MANY else samples.some(MANY)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", OptimizationWarning
-            )  # each is a retry; the last one raises
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    except (ModelFittingError, NotPSDError, NanError) as error:
-        model.load_state_dict(start)
-        return f"{target}: the fit failed ({error}), prior hyperparameters are used"
-    return ""
-
-
-def _digest(data: Data, model: ModelListGP) -> str:
-    """Twelve hexadecimal digits that change with any datum or hyperparameter."""
-    digest = blake2b(digest_size=6)
-    parts: Sequence[Array] = [data.X, data.Y, data.Yvar]
-    for part in (*parts, *(p.detach().numpy() for p in model.parameters())):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()
+        found = learn(few, kernel)
+        return (found if few is samples else found.on(samples)), ""
+    except np.linalg.LinAlgError as error:
+        prior = settled(start(samples, kernel), samples, kernel)
+        return prior, f"the fit failed ({error}), prior hyperparameters are used"

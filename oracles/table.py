@@ -18,21 +18,25 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from loop.errors import OracleError
 from loop.objective import Objective
 from loop.parameters import (
-    PRESENT,
     Array,
     Categorical,
     Composition,
     Continuous,
+    Ordinal,
     Parameter,
     Point,
     Value,
+    is_named,
 )
+from loop.pool import Pool
 from loop.protocols import Declaration
 from loop.records import Candidate, Failed, Measured, Observation, Source, derive_seed
+from loop.simplex import PRESENT
 from loop.space import SearchSpace
 from loop.units import convert
 
@@ -43,9 +47,13 @@ SAME = 1e-6  # on encoded columns: what separates two points that are meant to b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The table in the campaign's units: a point and its values per row, X (n, d) encoded."""
+    """The table in the campaign's units: a point and its values per row, X (n, d) encoded.
+
+    `names` (n,) are the ids that the rows take from pools: two of them may share their columns.
+    """
 
     points: tuple[Point, ...]
+    names: NDArray[np.str_]
     values: tuple[Mapping[str, float], ...]
     rows: tuple[int, ...]
     X: Array
@@ -106,6 +114,7 @@ class Table:
             raise OracleError(str(self.path), "rows that lie in the search space", got)
         return Known(
             points=tuple(points.values()),
+            names=np.array([_name(self.space, point) for point in points.values()]),
             values=tuple({name: float(values[name][row]) for name in values} for row in points),
             rows=tuple(row + 1 for row in points),
             X=self.space.encode(points.values()),
@@ -119,7 +128,7 @@ class Table:
 
     def _cells(self, frame: pd.DataFrame, label: str) -> list[Any]:
         """A column's cells: numbers in the campaign's unit, or names."""
-        names = {p.name for p in self.space.parameters if isinstance(p, Categorical)}
+        names = {p.name for p in self.space.parameters if is_named(p)}
         header, unit = _header(frame, self.columns.get(label, label), str(self.path))
         column = frame[header]
         if label in names:
@@ -150,13 +159,15 @@ class Table:
         known = self.known
         x = self.space.encode([candidate.point])[0]
         distances = np.linalg.norm(known.X - x, axis=1)
-        nearest = int(np.argmin(distances))
-        here = np.flatnonzero(np.abs(known.X - known.X[nearest]).max(axis=1) <= SAME)
+        own = known.names == _name(self.space, candidate.point)
+        nearest = int(np.argmin(np.where(own, distances, np.inf) if own.any() else distances))
+        alike = np.abs(known.X - known.X[nearest]).max(axis=1) <= SAME
+        here = np.flatnonzero(alike & (known.names == known.names[nearest]))
         if self.replicates == "draw":
             here = here[[derive_seed(self.seed, NAME, candidate.id) % len(here)]]
         row = known.rows[int(here[0])]
         source = Source(oracle=NAME, file=self.path.name, sha256=known.sha256, row=row)
-        is_there = bool(np.abs(known.X[nearest] - x).max() <= SAME)
+        is_there = bool(own[nearest] and np.abs(known.X[nearest] - x).max() <= SAME)
         if not is_there and self.match == "exact":
             message = (
                 f"the table has no such point; the nearest, {distances[nearest]:.3g} away on"
@@ -215,7 +226,7 @@ def _fields(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _unit(parameter: Parameter) -> str:
-    return "" if isinstance(parameter, Composition | Categorical) else parameter.unit
+    return "" if isinstance(parameter, Composition | Categorical | Pool) else parameter.unit
 
 
 def _point(space: SearchSpace, cells: Mapping[str, Any]) -> Point | None:
@@ -228,11 +239,20 @@ def _point(space: SearchSpace, cells: Mapping[str, Any]) -> Point | None:
                 point[name] = {e: x for e, x in fractions.items() if x > PRESENT}
             case Categorical(values=values) if cells[parameter.name] not in values:
                 return None
-            case Continuous(log=True) if cells[parameter.name] <= 0:
+            case Pool() if cells[parameter.name] not in parameter:
+                return None
+            case Ordinal(is_named=True, levels=levels) if cells[parameter.name] not in levels:
+                return None
+            case Continuous(log=True) | Ordinal(log=True) if cells[parameter.name] <= 0:
                 return None
             case _:
                 point[parameter.name] = cells[parameter.name]
     return point
+
+
+def _name(space: SearchSpace, point: Point) -> str:
+    """The ids that a point takes from pools; empty where the space has none."""
+    return "\0".join(str(point[p.name]) for p in space.parameters if isinstance(p, Pool))
 
 
 def _mean(

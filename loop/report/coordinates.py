@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from loop.objective import Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Point, Value
+from loop.parameters import (
+    Categorical,
+    Composition,
+    Continuous,
+    Discrete,
+    Ordinal,
+    Parameter,
+    Point,
+    Value,
+)
+from loop.pool import Pool
 from loop.report.drawing import Axis, Mark, grade
-from loop.report.marks import by_value, failure, tip, waiting
+from loop.report.marks import by_value, failure, goodness, tip, waiting
 from loop.report.quantities import label
 from loop.report.rows import Row
 
@@ -24,7 +34,10 @@ class Coordinate:
 
 
 def coordinates(parameter: Parameter, rows: Sequence[Row]) -> list[Coordinate]:
-    """The axes of a parameter; those of a composition with the most used component first."""
+    """The axes of a parameter; those of a composition with the most used component first.
+
+    A pool has none: its ids have no order, and a ledger does not keep their features.
+    """
     name = parameter.name
     made = [row.point[name] for row in rows]
     match parameter:
@@ -32,13 +45,17 @@ def coordinates(parameter: Parameter, rows: Sequence[Row]) -> list[Coordinate]:
             names = tuple(dict.fromkeys([*parameter.values, *map(str, made)]))
             axis = Axis(label=name, low=0.0, high=1.0, names=names)
             return [Coordinate(axis=axis, of=lambda point: str(point[name]))]
-        case Continuous() | Discrete():
-            log = isinstance(parameter, Continuous) and parameter.log
+        case Ordinal(is_named=True):
+            axis = Axis(label=name, low=0.0, high=1.0, names=tuple(map(str, parameter.levels)))
+            return [Coordinate(axis=axis, of=lambda point: str(point[name]))]
+        case Continuous() | Discrete() | Ordinal():
+            log = not isinstance(parameter, Discrete) and parameter.log
             known = [x for x in map(_number, made) if x > 0 or not log]
+            low, high = _ends(parameter)
             axis = Axis(
                 label=label(name, parameter.unit),
-                low=min([parameter.low, *known]),
-                high=max([parameter.high, *known]),
+                low=min([low, *known]),
+                high=max([high, *known]),
                 log=log,
             )
             return [Coordinate(axis=axis, of=lambda point: _number(point[name]))]
@@ -47,6 +64,8 @@ def coordinates(parameter: Parameter, rows: Sequence[Row]) -> list[Coordinate]:
             most = sorted(parameter.elements, key=lambda e: -use[e])
             kept = parameter.elements[:1] if len(most) == 2 else most
             return [_component(parameter, element, made) for element in kept]
+        case Pool():
+            return []
 
 
 def marked(
@@ -54,11 +73,13 @@ def marked(
 ) -> tuple[list[Mark], list[float]]:
     """Every row as a mark coloured by the leading target, and that target's values."""
     values = values_of(rows, lead)
+    goods = [goodness(lead, value) for value in values]
     marks: list[Mark] = []
     for row in rows:
         value = row.value(lead.name)
         if value is not None:
-            marks.append(by_value(row, at(row), grade(value, values, lead.sign), tip(row, lead)))
+            tone = grade(goodness(lead, value), goods)
+            marks.append(by_value(row, at(row), tone, tip(row, lead)))
         else:
             marks.append((waiting if row.waits else failure)(row, at(row)))
     return marks, values
@@ -80,6 +101,14 @@ def _component(parameter: Composition, element: str, made: Sequence[Value]) -> C
     low, high = min([low, *known]), max([high, *known])
     axis = Axis(label=element, low=low, high=high if high > low else low + 1.0)
     return Coordinate(axis=axis, of=lambda point: fraction_of(point[parameter.name], element))
+
+
+def _ends(parameter: Continuous | Discrete | Ordinal) -> tuple[float, float]:
+    match parameter:
+        case Ordinal():
+            return parameter.ends
+        case Continuous() | Discrete():
+            return parameter.low, parameter.high
 
 
 def _number(value: Value) -> float:

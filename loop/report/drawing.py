@@ -177,20 +177,17 @@ class Frame:
         return lines, texts
 
 
-def grade(value: float | None, values: Sequence[float], sign: float) -> str:
-    """The class of a value's colour: q0 at the worst of the values, q6 at the best."""
-    if value is None:
-        return "none"
+def grade(value: float, values: Sequence[float]) -> str:
+    """The class of a value's colour: q0 at the smallest of the values, q6 at the largest."""
     low, high = min(values), max(values)
     share = 1.0 if high == low else (value - low) / (high - low)
-    share = share if sign > 0 else 1 - share
     return f"q{min(RAMP - 1, int(share * RAMP))}"
 
 
 def raised(sheet: Sheet) -> Sheet:
-    """The sheet with its best mark on top, where nothing hides it, and a ring around it."""
-    best = [mark for mark in sheet.marks if "best" in mark.css]
-    rest = [mark for mark in sheet.marks if "best" not in mark.css]
+    """The sheet with its best marks on top, where nothing hides them, and rings around them."""
+    best = [mark for mark in sheet.marks if {"best", "front"} & set(mark.css.split())]
+    rest = [mark for mark in sheet.marks if mark not in best]
     rings = [replace(mark, shape="halo", css="halo") for mark in best]
     return replace(sheet, marks=(*rest, *rings, *best))
 

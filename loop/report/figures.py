@@ -1,134 +1,132 @@
-"""The figures over answers: the progress of the search, and one target against another."""
+"""The progress of the search: every answer, and what had been found by then."""
 
 from collections.abc import Sequence
 
 from loop.campaign import Campaign
-from loop.objective import Objective, Target
-from loop.report.drawing import Axis, Frame, Key, Line, Sheet, Text, raised, spanning
-from loop.report.marks import (
-    by_origin,
-    failure,
-    origin_keys,
-    state_keys,
-    tip,
-)
-from loop.report.quantities import label, limit, quantity
+from loop.front import reference_point
+from loop.objective import Target
+from loop.report.drawing import Axis, Frame, Key, Line, Mark, Sheet, Text, raised, spanning
+from loop.report.levels import bounds, marked_values, wanted
+from loop.report.marks import by_origin, failure, origin_keys, state_keys, tip
+from loop.report.quantities import label, quantity
 from loop.report.rows import Row
 from loop.stopping import StopRules
 
+Steps = Sequence[tuple[Row, float | None]]
+
 
 def progress(campaign: Campaign, rows: Sequence[Row], rules: StopRules | None) -> Sheet | None:
-    """The leading target of every answer and the best so far; None before the first value."""
-    lead = campaign.problem.objective.lead
+    """Every answer and the best so far; None before the first value.
+
+    Of several goals, the number that stands for all of them (`Campaign.gains`).
+    """
+    objective = campaign.problem.objective
+    lead = objective.lead
     by_id = {row.candidate.id: row for row in rows}
-    steps = [(by_id[candidate.id], best) for candidate, best in campaign.trace]
+    steps = [(by_id[candidate.id], amount) for candidate, amount in campaign.trace]
+    if objective.way in {"pareto", "scalar", "desirability"}:
+        return _gains(campaign, steps)
     values = [value for row, _ in steps if (value := row.value(lead.name)) is not None]
     if not values:
         return None
-    goal = [] if rules is None or rules.reached is None else [rules.reached]
-    frame = Frame(
-        x=Axis(
-            label="evaluations, in the order of asking", low=0.0, high=len(steps) + 0.5, whole=True
-        ),
-        y=spanning(label(lead.name, lead.unit), [*values, *goal], margin=0.1),
-    )
+    axis = spanning(label(lead.name, lead.unit), [*values, *marked_values(lead, rules)], margin=0.1)
+    frame = _over_answers(steps, axis)
     lines, texts = frame.grid()
-    for level in goal:
-        _level(frame, level, f"goal {quantity(level, lead.unit)}", "goal", lines, texts)
-    bound_lines, bound_texts = _bound_lines(frame, campaign.problem.objective, lead)
-    marks = []
-    for count, (row, _) in enumerate(steps, start=1):
-        value = row.value(lead.name)
-        if value is None:
-            marks.append(failure(row, (frame.across(frame.x.place(count)), frame.up(0) - 7)))
-        else:
-            marks.append(by_origin(row, frame.at(count, value), tip(row, lead)))
-    split_lines, split_texts = _split(frame, [row for row, _ in steps])
-    best = [Line(d=_staircase(frame, [best for _, best in steps]), css="best-line")]
-    keys = [
-        Key(label="best so far", css="best-line", shape="dash"),
-        *origin_keys(r for r, _ in steps),
+    for more_lines, more_texts in (
+        wanted(frame, lead, rules),
+        bounds(frame, objective, lead),
+    ):
+        lines += more_lines
+        texts += more_texts
+    marks = [
+        _placed(frame, count, row, row.value(lead.name), lead)
+        for count, (row, _) in enumerate(steps, start=1)
     ]
-    return raised(
-        Sheet(
-            title="Best so far",
-            caption="",
-            width=frame.width,
-            height=frame.height,
-            lines=(*lines, *bound_lines, *split_lines, *best),
-            texts=(*texts, *bound_texts, *split_texts),
-            marks=tuple(marks),
-            keys=(*keys, *(key for key in state_keys(marks) if key.label != "best")),
-        )
-    )
+    if not lead.is_wish:
+        return _sheet(f"Answers: {lead.name}", frame, (lines, texts), marks, steps)
+    lines.append(Line(d=_staircase(frame, [best for _, best in steps]), css="best-line"))
+    return _sheet("Best so far", frame, (lines, texts), marks, steps)
 
 
-def against(campaign: Campaign, rows: Sequence[Row]) -> list[Sheet]:
-    """The leading target against up to two others: those with goals and bounds first."""
+def _gains(campaign: Campaign, steps: Steps) -> Sheet | None:
+    """How far all goals together had come after each answer."""
     objective = campaign.problem.objective
-    bounded = {bound.target for bound in objective.bounds}
-    others = [target for target in objective.targets if target != objective.lead]
-    others.sort(key=lambda target: (target.goal == "observe") + (target.name not in bounded))
-    sheets = (_pair(objective, other, rows) for other in others[:2])
-    return [sheet for sheet in sheets if sheet is not None]
-
-
-def _pair(objective: Objective, other: Target, rows: Sequence[Row]) -> Sheet | None:
-    """The leading target over another; None where no candidate has both."""
-    lead = objective.lead
-    found = [
-        (row, x, y)
-        for row in rows
-        if (x := row.value(other.name)) is not None and (y := row.value(lead.name)) is not None
-    ]
-    if not found:
+    gains = [gain for _, gain in steps]
+    if not any(gain is not None for gain in gains):
         return None
-    frame = Frame(
-        x=spanning(label(other.name, other.unit), [x for _, x, _ in found]),
-        y=spanning(label(lead.name, lead.unit), [y for _, _, y in found]),
-    )
+    said = {
+        "pareto": "covered by the front, share of the box",
+        "scalar": "balance of the goals, 1 at the best of each",
+        "desirability": "desirability, 0 to 1",
+    }[objective.way]
+    known = [gain for gain in gains if gain is not None]
+    frame = _over_answers(steps, Axis(label=said, low=min(0.0, *known), high=1.0))
     lines, texts = frame.grid()
-    for bound in objective.bounds:
-        if bound.target == other.name and 0 < (place := frame.x.place(bound.value)) < 1:
-            x = frame.across(place)
-            lines.append(Line(d=f"M{x} {frame.up(0)}V{frame.up(1)}", css="bound"))
-            said = limit(bound, other.unit)
-            texts.append(Text(x=x + 5, y=frame.up(1) + 10, text=said, css="bound"))
-    marks = [by_origin(row, frame.at(x, y), tip(row, lead, other)) for row, x, y in found]
-    wish = {"max": "more is better", "min": "less is better", "observe": "only recorded"}
+    marks = [
+        _placed(frame, count, row, gain if row.value(objective.lead.name) is not None else None)
+        for count, (row, gain) in enumerate(steps, start=1)
+    ]
+    lines.append(Line(d=_staircase(frame, gains), css="best-line"))
+    return _sheet("Progress", frame, (lines, texts), marks, steps, _box(campaign))
+
+
+def _box(campaign: Campaign) -> str:
+    """Where the box of a front begins, in words."""
+    objective = campaign.problem.objective
+    results = campaign.contenders
+    if objective.way != "pareto" or not results:
+        return ""
+    r = reference_point(objective, campaign.utilities(results))
+    words = []
+    for target, utility in zip(objective.wanted, r.tolist(), strict=True):
+        match target.goal:
+            case "max" | "min":
+                words.append(f"{target.name} {quantity(target.sign * utility, target.unit)}")
+            case _:
+                words.append(f"{target.name} {quantity(-utility, target.unit)} off")
+    return f"The box reaches from {', '.join(words)} to the best of each goal so far."
+
+
+def _over_answers(steps: Steps, axis: Axis) -> Frame:
+    """The answers from left to right, over this axis."""
+    said = "evaluations, in the order of asking"
+    return Frame(x=Axis(label=said, low=0.0, high=len(steps) + 0.5, whole=True), y=axis)
+
+
+def _placed(
+    frame: Frame, count: int, row: Row, value: float | None, lead: Target | None = None
+) -> Mark:
+    """The mark of the answer of that number; a cross at the foot where it has no value."""
+    if value is None:
+        return failure(row, (frame.across(frame.x.place(count)), frame.up(0) - 7))
+    return by_origin(row, frame.at(count, value), tip(row, *([lead] if lead else [])))
+
+
+def _sheet(
+    title: str,
+    frame: Frame,
+    drawn: tuple[list[Line], list[Text]],
+    marks: Sequence[Mark],
+    steps: Steps,
+    caption: str = "",
+) -> Sheet:
+    split_lines, split_texts = _split(frame, [row for row, _ in steps])
+    lines = (*drawn[0], *split_lines)
+    is_line = any(line.css == "best-line" for line in lines)
+    keys = [Key(label="best so far", css="best-line", shape="dash")] if is_line else []
+    keys += origin_keys(row for row, _ in steps)
     return raised(
         Sheet(
-            title=f"{lead.name} against {other.name}",
-            caption=f"{lead.name}: {wish[lead.goal]}; {other.name}: {wish[other.goal]}.",
+            title=title,
+            caption=caption,
             width=frame.width,
             height=frame.height,
-            lines=(*lines, *_bound_lines(frame, objective, lead)[0]),
-            texts=(*texts, *_bound_lines(frame, objective, lead)[1]),
+            lines=lines,
+            texts=(*drawn[1], *split_texts),
             marks=tuple(marks),
-            keys=(*origin_keys(row for row, _, _ in found), *state_keys(marks)),
+            keys=(*keys, *(key for key in state_keys(marks) if key.css != "halo")),
         )
     )
-
-
-def _bound_lines(
-    frame: Frame, objective: Objective, target: Target
-) -> tuple[list[Line], list[Text]]:
-    """The bounds of the target on the y axis, as far as they lie on the sheet."""
-    lines: list[Line] = []
-    texts: list[Text] = []
-    for bound in objective.bounds:
-        if bound.target == target.name and 0 < frame.y.place(bound.value) < 1:
-            _level(frame, bound.value, limit(bound, target.unit), "bound", lines, texts)
-    return lines, texts
-
-
-def _level(
-    frame: Frame, value: float, said: str, css: str, lines: list[Line], texts: list[Text]
-) -> None:
-    """Add a level across the sheet, with what it means."""
-    y = frame.up(frame.y.place(value))
-    lines.append(Line(d=f"M{frame.across(0)} {y}H{frame.across(1)}", css=css))
-    texts.append(Text(x=frame.across(1), y=y - 5, text=said, css=f"{css} end"))
 
 
 def _split(frame: Frame, rows: Sequence[Row]) -> tuple[list[Line], list[Text]]:

@@ -1,12 +1,13 @@
 """Rows as marks: the shape says who chose a candidate, the class how it turned out."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from loop.objective import Target
 from loop.records import Origin
 from loop.report.drawing import Key, Mark
 from loop.report.quantities import quantity
-from loop.report.rows import Row
+from loop.report.rows import Row, State
 
 SHAPES: dict[Origin, str] = {
     "design": "ring",
@@ -23,18 +24,21 @@ CHOSEN: dict[Origin, str] = {
     "manual": "chosen by a person",
 }
 NO_VALUE = "failed: no value"
+NAMES = {"best": "best", "front": "on the front"}
+LEADING: tuple[State, ...] = ("best", "front")  # states that a ring marks
 
 
 def by_origin(row: Row, at: tuple[float, float], tip: str) -> Mark:
     """A mark shaped by who chose it; hollow orange where it breaks a bound."""
     origin = row.candidate.why.origin
-    tone = {"outside": "outside", "best": f"{origin} best"}.get(row.state, origin)
+    tone = {"outside": "outside", **{s: f"{origin} {s}" for s in LEADING}}.get(row.state, origin)
     return Mark(x=at[0], y=at[1], shape=SHAPES[origin], css=tone, row=row.number, tip=tip)
 
 
 def by_value(row: Row, at: tuple[float, float], grade: str, tip: str) -> Mark:
     """A mark coloured by its value; edged orange where it breaks a bound."""
-    css = {"outside": f"outside {grade}", "best": f"{grade} best"}.get(row.state, grade)
+    tones = {"outside": f"outside {grade}", **{s: f"{grade} {s}" for s in LEADING}}
+    css = tones.get(row.state, grade)
     return Mark(x=at[0], y=at[1], shape="dot", css=css, row=row.number, tip=tip)
 
 
@@ -71,9 +75,11 @@ def origin_keys(rows: Iterable[Row]) -> list[Key]:
 
 def state_keys(marks: Sequence[Mark]) -> list[Key]:
     """The legend of how candidates turned out, for what occurs among the marks."""
-    css = {"halo" if part == "best" else part for mark in marks for part in mark.css.split()}
+    css = {part for mark in marks for part in mark.css.split()}
+    ringed = " or ".join(NAMES[state] for state in LEADING if state in css)
+    css |= {"halo"} if ringed else set()
     offered = [
-        Key(label="best", css="halo", shape="halo"),
+        Key(label=ringed, css="halo", shape="halo"),
         Key(label="breaks a bound", css="outside", shape="ring"),
         Key(label=NO_VALUE, css="failed", shape="cross"),
         Key(label="waits for its answer", css="waits", shape="ring"),
@@ -83,5 +89,10 @@ def state_keys(marks: Sequence[Mark]) -> list[Key]:
 
 def ramp(values: Sequence[float], target: Target) -> tuple[str, ...]:
     """The two ends of the colour scale, worst first, with the unit."""
-    ends = sorted({min(values), max(values)}, reverse=target.sign < 0) if values else []
-    return tuple(quantity(end, target.unit) for end in ends) if len(ends) == 2 else ()
+    ends = [pick(values, key=partial(goodness, target)) for pick in (min, max)] if values else []
+    return tuple(quantity(end, target.unit) for end in ends) if len(set(ends)) == 2 else ()
+
+
+def goodness(target: Target, value: float) -> float:
+    """What a value is coloured by: its utility; the value itself where none is better."""
+    return target.utility(value) if target.is_wish else value

@@ -14,9 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from loop.campaign import Campaign
 from loop.records import Event
 from loop.report import account, question
-from loop.report.figures import against, progress
+from loop.report.course import course
+from loop.report.figures import progress
 from loop.report.history import history
-from loop.report.quantities import moment, percent, quantity, stated, unit
+from loop.report.marks import LEADING
+from loop.report.pairs import against
+from loop.report.quantities import moment, number, percent, quantity, stated, unit
 from loop.report.rows import Row, rows
 from loop.report.spaces import spaces
 from loop.report.table import columns
@@ -40,12 +43,21 @@ def render(
     listed = rows(campaign, entries)
     objective = campaign.problem.objective
     known = [trust(target, listed) for target in objective.targets]
-    sheets = [progress(campaign, listed, rules), *spaces(campaign, listed), *map(parity, known)]
+    pairs, is_front = against(campaign, listed), len(objective.wanted) > 1
+    sheets = [
+        progress(campaign, listed, rules),
+        *(pairs if is_front else []),
+        *spaces(campaign, listed),
+        *map(parity, known),
+        *(course(target, listed) for target in objective.goals),
+        *([] if is_front else pairs),
+    ]
     return _template().render(
         campaign=campaign,
         problem=campaign.problem,
         lead=objective.lead,
         best=next((row for row in listed if row.state == "best"), None),
+        front=_front(campaign, listed),
         state=_state(campaign, listed),
         tiles=_tiles(campaign, listed, known, rules),
         times=[moment(at) for at, _ in (*entries[:1], *entries[-1:])],
@@ -53,7 +65,7 @@ def render(
         varied=[question.varied(parameter) for parameter in campaign.problem.space.parameters],
         stops=question.stops(campaign, rules),
         settings=question.settings(campaign),
-        sheets=[sheet for sheet in (*sheets, *against(campaign, listed)) if sheet is not None],
+        sheets=[sheet for sheet in sheets if sheet is not None],
         columns=columns(campaign, listed),
         rows=listed,
         waiting=[row for row in listed if row.waits],
@@ -75,7 +87,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"moment": moment, "unit": unit, "cell": stated}
-    environment.globals |= {"quantity": quantity}
+    environment.globals |= {"quantity": quantity, "wish": question.wish}
     return environment.get_template("page.html")
 
 
@@ -93,21 +105,8 @@ def _tiles(
     campaign: Campaign, listed: Sequence[Row], known: Sequence[Trust], rules: StopRules | None
 ) -> list[Tile]:
     """The numbers on top of the page."""
-    lead, best, granted = (
-        campaign.problem.objective.lead,
-        campaign.best,
-        question.budget(campaign, rules),
-    )
-    tiles = [Tile(name=f"best {lead.name}", value="none yet")]
-    if best is not None:
-        value, error = best.values[lead.name], best.errors.get(lead.name)
-        tiles = [
-            Tile(
-                name=f"best {lead.name}",
-                value=quantity(value, lead.unit, error),
-                word=best.candidate.id,
-            )
-        ]
+    lead, granted = campaign.problem.objective.lead, question.budget(campaign, rules)
+    tiles = [_merit(campaign)]
     word = "" if granted is None else f"of {granted}"
     tiles.append(Tile(name="evaluations", value=str(campaign.answered), word=word))
     outside = sum(row.state == "outside" for row in listed)
@@ -126,3 +125,35 @@ def _tiles(
             )
         )
     return tiles
+
+
+def _merit(campaign: Campaign) -> Tile:
+    """What has been found, in one number."""
+    objective, best, gains = campaign.problem.objective, campaign.best, campaign.gains
+    lead, gain = objective.lead, gains[-1][1] if gains else None
+    match objective.way:
+        case "learn" | "level":
+            return Tile(name="answers that teach the model", value=str(len(campaign.contenders)))
+        case "single":
+            if best is None:
+                return Tile(name=f"best {lead.name}", value="none yet")
+            value, error = best.values[lead.name], best.errors.get(lead.name)
+            said = quantity(value, lead.unit, error)
+            return Tile(name=f"best {lead.name}", value=said, word=best.candidate.id)
+        case "pareto":
+            share = "" if gain is None else f"{percent(gain)} of the box covered"
+            return Tile(name="on the front", value=str(len(campaign.front)), word=share)
+        case "scalar" | "desirability":
+            name = "best balance" if objective.way == "scalar" else "best desirability"
+            if best is None or gain is None:
+                return Tile(name=name, value="none yet")
+            return Tile(name=name, value=number(gain, 3), word=best.candidate.id)
+
+
+def _front(campaign: Campaign, listed: Sequence[Row]) -> list[Row]:
+    """The rows that no other beats, best first by the leading goal; of a single goal none."""
+    lead = campaign.problem.objective.lead
+    if len(campaign.problem.objective.wanted) < 2 or not lead.is_wish:
+        return []
+    front = [row for row in listed if row.state in LEADING]
+    return sorted(front, key=lambda row: -lead.utility(row.value(lead.name) or 0.0))

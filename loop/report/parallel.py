@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loop.objective import Target
 from loop.report.coordinates import Coordinate, values_of
 from loop.report.drawing import Axis, Frame, Key, Line, Sheet, Text, grade, spanning
-from loop.report.marks import NO_VALUE, failure, ramp, tip
+from loop.report.marks import LEADING, NO_VALUE, failure, goodness, ramp, tip
 from loop.report.quantities import label
 from loop.report.rows import Row
 
@@ -66,21 +66,21 @@ def _fence(
 def _rank(row: Row, lead: Target) -> tuple[bool, float]:
     """The order of drawing: the best last, on top of all others."""
     value = row.value(lead.name)
-    return row.state == "best", float("-inf") if value is None else lead.sign * value
+    return row.state in LEADING, float("-inf") if value is None else goodness(lead, value)
 
 
 def _tone(row: Row, lead: Target, values: Sequence[float]) -> str:
     value = row.value(lead.name)
     if value is None:
         return "waits" if row.waits else "failed"
-    tone = grade(value, values, lead.sign)
-    return f"{tone} best" if row.state == "best" else f"{tone} {row.state}"
+    return f"{grade(goodness(lead, value), [goodness(lead, v) for v in values])} {row.state}"
 
 
 def _thread_keys(rows: Sequence[Row]) -> list[Key]:
     states = {row.state for row in rows}
     offered = [
         ("best", Key(label="best", css="thread best q6", shape="dash")),
+        ("front", Key(label="on the front", css="thread front q6", shape="dash")),
         ("outside", Key(label="breaks a bound", css="thread outside q3", shape="dash")),
         ("failed", Key(label=NO_VALUE, css="failed", shape="cross")),
     ]

@@ -7,7 +7,16 @@ from math import ceil, floor, isfinite, log10
 from markupsafe import Markup
 
 from loop.objective import Bound
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Value
+from loop.parameters import (
+    Categorical,
+    Composition,
+    Continuous,
+    Discrete,
+    Ordinal,
+    Parameter,
+    Value,
+)
+from loop.pool import Pool
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 BLANK = "\u00a0"  # no line breaks between a number and its unit
@@ -78,11 +87,13 @@ def label(name: str, of: str) -> str:
 def setting(parameter: Parameter, value: Value) -> str | Markup:
     """A parameter's value, to a thousandth of its range, without its unit."""
     match parameter:
-        case Categorical():
+        case Categorical() | Pool():
             return str(value)
         case Composition():
             return formula(value) if isinstance(value, Mapping) else str(value)
-        case Discrete():
+        case Ordinal(is_named=True):
+            return str(value)
+        case Discrete() | Ordinal():
             return number(_plain(value), 12)
         case Continuous(log=True):
             return number(_plain(value), 3)
@@ -107,9 +118,9 @@ def fraction(value: float) -> str:
 def stated(value: Value, parameter: Parameter) -> str | Markup:
     """A parameter's value with its unit, within a sentence."""
     match parameter:
-        case Categorical() | Composition():
+        case Categorical() | Composition() | Pool():
             return setting(parameter, value)
-        case Continuous() | Discrete():
+        case Continuous() | Discrete() | Ordinal():
             return f"{setting(parameter, value)} {unit(parameter.unit)}".rstrip()
 
 

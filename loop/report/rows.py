@@ -7,11 +7,29 @@ from typing import Literal, TypeAlias
 from loop.campaign import Campaign, Result
 from loop.objective import Objective
 from loop.parameters import Point
-from loop.records import Attached, Candidate, Event, Failed, Proposed, Started, Why
+from loop.people import because
+from loop.records import (
+    Attached,
+    Candidate,
+    Event,
+    Failed,
+    Proposed,
+    Started,
+    Why,
+)
 from loop.report.quantities import limit, number
 
 State: TypeAlias = Literal[
-    "best", "measured", "outside", "failed", "partial", "running", "waiting", "retracted", "vetoed"
+    "best",
+    "front",
+    "measured",
+    "outside",
+    "failed",
+    "partial",
+    "running",
+    "waiting",
+    "retracted",
+    "vetoed",
 ]
 
 
@@ -19,6 +37,7 @@ State: TypeAlias = Literal[
 class Row:
     """One candidate in the order of asking: the point as it was made, its answer and its state.
 
+    `front` is beaten by no other where there are several goals, `best` the best by what is wanted;
     `outside` is measured and breaks a bound; `partial` lacks a target; `remark` says the rest.
     """
 
@@ -43,15 +62,14 @@ def rows(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> tuple[Row,
     results = {result.candidate.id: result for result in campaign.results}
     failures = {candidate.id: failed for candidate, failed in campaign.failures}
     pending = {candidate.id for candidate in campaign.pending}
-    best = campaign.best
+    leading = _leading(campaign)
     asked, started = _times(entries)
     found = []
     for count, candidate in enumerate(campaign.candidates.values(), start=1):
         key = candidate.id
         result = results.get(key)
         state = _state(campaign, candidate, result, waits=key in pending)
-        if best is not None and key == best.candidate.id:
-            state = "best"
+        state = leading.get(key, state)
         found.append(
             Row(
                 number=count,
@@ -69,9 +87,20 @@ def rows(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> tuple[Row,
     return tuple(found)
 
 
+def _leading(campaign: Campaign) -> dict[str, State]:
+    """The best, and the front where there are several goals, by candidate."""
+    best, several = campaign.best, len(campaign.problem.objective.wanted) > 1
+    front: dict[str, State] = {
+        result.candidate.id: "front" for result in (campaign.front if several else ())
+    }
+    return front if best is None else front | {best.candidate.id: "best"}
+
+
 def reason(why: Why) -> str:
     """Why a candidate was chosen, in one line."""
     parts = [why.cause] if why.cause else []
+    if why.held:
+        parts.append(f"{', '.join(why.held)} held")
     if why.acquisition:
         parts.append(why.acquisition + ("" if why.value is None else f" {number(why.value, 3)}"))
     if why.nearest:
@@ -113,9 +142,9 @@ def _state(
 
 def _remark(campaign: Campaign, key: str, result: Result | None, *, waits: bool) -> str:
     if key in campaign.vetoed:
-        return campaign.vetoed[key]
+        return because(campaign.vetoed[key])
     if key in campaign.retracted:
-        return campaign.retracted[key]
+        return because(campaign.retracted[key])
     if result is None:
         return ""
     objective = campaign.problem.objective

@@ -30,6 +30,8 @@ def spaces(campaign: Campaign, rows: Sequence[Row]) -> list[Sheet]:
         return sheets
     axes = [axis for parameter in parameters for axis in coordinates(parameter, shown)]
     match len(axes):
+        case 0:
+            return sheets
         case 1:
             known = values_of(shown, lead)
             return [*sheets, *([_line(axes[0], lead, shown)] if known else [])]

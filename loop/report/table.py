@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from loop.campaign import Campaign
 from loop.objective import Target
-from loop.parameters import Categorical, Composition, Parameter
+from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
+from loop.pool import Pool
 from loop.report.quantities import column, label, setting, with_error
 from loop.report.rows import Row, reason
 
@@ -64,9 +65,11 @@ def _parameter(parameter: Parameter) -> Column:
         sort = float(value) if isinstance(value, float | int) else None
         return Cell(text=setting(parameter, value), sort=sort)
 
-    if isinstance(parameter, Categorical | Composition):
-        return Column(head=parameter.name, fill=fill)
-    return Column(head=label(parameter.name, parameter.unit), fill=fill, css="num")
+    match parameter:
+        case Ordinal(is_named=True) | Categorical() | Composition() | Pool():
+            return Column(head=parameter.name, fill=fill)
+        case Continuous() | Discrete() | Ordinal():
+            return Column(head=label(parameter.name, parameter.unit), fill=fill, css="num")
 
 
 def _target(target: Target, rows: Sequence[Row]) -> Column:

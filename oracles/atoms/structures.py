@@ -1,7 +1,8 @@
-"""Structures from points: a random alloy on a lattice, or a bulk element.
+"""Structures from points: a random alloy on a lattice, a bulk element, or one of a pool.
 
-A builder names the parameter that it takes, and answers with a crystal whose atoms sit on ideal
-sites, at the mean of the elements' experimental atomic volumes (Zen's law).
+A builder names the parameter that it takes, and answers with a crystal. The atoms of an alloy sit
+on ideal sites, at the mean of the elements' experimental atomic volumes (Zen's law); those of a
+pool where its file has them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,35 @@ class BulkElement:
         return Built(crystal=element(symbol, self.lattice), executed=None)
 
 
-Builder: TypeAlias = RandomAlloy | BulkElement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStructure:
+    """One of many structures, by id. `pool` names the Pool parameter, `atoms` holds all of it."""
+
+    pool: str
+    atoms: Mapping[str, Atoms]
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The one parameter that it needs."""
+        return frozenset({self.pool})
+
+    def build(self, candidate: Candidate) -> Built:
+        """The candidate's structure; Refusal where it is no crystal."""
+        name = candidate.point.get(self.pool)
+        if not isinstance(name, str) or name not in self.atoms:
+            raise OracleError(
+                f"candidate {candidate.id}, {self.pool}",
+                f"the id of one of {len(self.atoms)} structures",
+                repr(name),
+            )
+        atoms = self.atoms[name]
+        if atoms.cell.rank < 3:
+            raise Refusal("infeasible", f"structure {name!r} has no cell")
+        bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
+        return Built(crystal=Crystal(atoms=bare, lattice="", supercell=(1, 1, 1)), executed=None)
+
+
+Builder: TypeAlias = RandomAlloy | BulkElement | PoolStructure
 
 
 def element(symbol: str, lattice: str | None = None) -> Crystal:

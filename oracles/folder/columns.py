@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias
 
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective
-from loop.parameters import Categorical, Composition, Parameter
+from loop.parameters import Categorical, Composition, Parameter, is_named
+from loop.pool import Pool
 from loop.space import SearchSpace
 from loop.units import convert
 
@@ -59,7 +60,7 @@ def fields(parameter: Parameter) -> tuple[str, ...]:
 def unit_of(parameter: Parameter) -> str:
     """The unit of a parameter; names and fractions have none."""
     match parameter:
-        case Composition() | Categorical():
+        case Composition() | Categorical() | Pool():
             return ""
         case _:
             return parameter.unit
@@ -89,7 +90,7 @@ def vocabulary(space: SearchSpace, objective: Objective) -> dict[str, Column]:
                 role="asked",
                 subject=label,
                 wanted=unit_of(parameter),
-                is_number=not isinstance(parameter, Categorical),
+                is_number=not is_named(parameter),
             )
             known += [(label, asked), (f"executed:{label}", replace(asked, role="executed"))]
     names = [name for name, _ in known]

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from loop.parameters import Categorical, Composition, Continuous, Parameter, Point, Value
+from loop.errors import SpaceError
+from loop.parameters import Categorical, Composition, Continuous, Ordinal, Parameter, Point, Value
+from loop.pool import Pool
 from loop.records import Failed, Kind, Measured, Observation, Rejection, Source
 from loop.space import SearchSpace
 from loop.units import convert
@@ -174,7 +176,14 @@ def _made(parameter: Parameter, parts: Mapping[str, float | str]) -> Value:
             if value not in values:
                 raise Unfit(where, f"expected one of {', '.join(values)}, got {value!r}")
             return value
-        case Continuous(log=True) if float(parts[parameter.name]) <= 0:
+        case Pool() | Ordinal(is_named=True):
+            value = parts[parameter.name]
+            try:
+                parameter.check(value)
+            except SpaceError as error:
+                raise Unfit(where, str(error)) from error
+            return value
+        case Continuous(log=True) | Ordinal(log=True) if float(parts[parameter.name]) <= 0:
             raise Unfit(where, f"expected a number above 0, got {parts[parameter.name]}")
         case _:
             return parts[parameter.name]

@@ -105,6 +105,16 @@ class OracleContract:
             assert all(isinstance(value, float) for value in answer.values.values())
             assert all(map(isfinite, [*answer.values.values(), *answer.errors.values()]))
 
+    def test_a_replicate_has_an_answer_of_its_own(self, works):
+        """Two candidates at one point are two questions, told apart by their ids."""
+        first = works.candidates[0]
+        both = (first, replace(first, id="9999-zzz"))
+        works.oracle.submit(both)
+        works.answer(both)
+        answers = told(works.oracle.collect(both))
+        assert set(answers) == {each.id for each in both}
+        assert all(isinstance(answer, Measured) for answer in answers.values())
+
     def test_submitting_twice_asks_once(self, works):
         """A second submission of the same candidates changes nothing, and asks for nothing more."""
         works.oracle.submit(works.candidates)

@@ -15,6 +15,7 @@ from loop.errors import Shortfall
 from loop.ledger import decode_event, encode_event
 from loop.objective import Bound, Objective, Target
 from loop.parameters import Categorical, Composition, Continuous, Discrete
+from loop.pool import Listing, pool
 from loop.protocols import Proposer
 from loop.records import (
     Candidate,
@@ -27,7 +28,8 @@ from loop.records import (
     Source,
     Vetoed,
 )
-from loop.space import Linear, SearchSpace
+from loop.rules import Linear
+from loop.space import SearchSpace
 
 T = Continuous(name="T", low=300.0, high=1200.0, unit="K")
 RATE = Continuous(name="rate", low=1e-3, high=10.0, log=True)
@@ -36,12 +38,22 @@ GAS = Categorical(name="gas", values=("Ar", "N2"))
 ALLOY = Composition(name="alloy", elements=("Cu", "Au", "Pd", "Ni"), at_most=3)
 COARSE = Composition(name="alloy", elements=("Cu", "Au", "Pd"), low={"Cu": 0.2}, step=0.1)
 
+MATERIAL = pool(
+    "material",
+    Listing(
+        ids=[f"m-{n}" for n in range(60)],
+        X=np.random.default_rng(0).normal(size=(60, 3)),
+        features=("a", "b", "c"),
+    ),
+)
 SPACES = {
     "continuous": SearchSpace(parameters=(T, RATE)),
     "mixed": SearchSpace(parameters=(T, TIME, GAS)),
     "composition": SearchSpace(parameters=(ALLOY, T)),
     "stepped": SearchSpace(parameters=(COARSE,)),
     "finite": SearchSpace(parameters=(TIME, GAS)),
+    "pool": SearchSpace(parameters=(MATERIAL,)),
+    "pool and more": SearchSpace(parameters=(MATERIAL, T)),
     "thin": SearchSpace(
         parameters=(T, TIME), constraints=(Linear(terms={"T": 1.0, "time": 10.0}, high=450.0),)
     ),

@@ -2,12 +2,18 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from flows.problem import stated
+from flows.rig import load
 from flows.settings import schema
+from loop.ledger import Ledger
+from loop.records import Opened
+from loop.run import begin
 
 NAME = 'name = "steel"\n'
 PARAMETER = '[[parameter]]\nname = "T"\nkind = "continuous"\nlow = 300\nhigh = 900\nunit = "K"\n'
@@ -17,6 +23,7 @@ ORACLE = '[oracle]\nkind = "folder"\n'
 ATOMS = (
     '[oracle]\nkind = "atoms"\n[oracle.structure]\nkind = "random-alloy"\ncomposition = "alloy"\n'
 )
+COST = '[[target]]\nname = "cost"\ngoal = "min"\n'
 STOP = "[stop]\nevaluations = 10\n"
 WHOLE = NAME + PARAMETER + TARGET + ORACLE + STOP
 STIFF = '[[target]]\nname = "bulk_modulus"\nunit = "GPa"\ngoal = "max"\n'
@@ -109,6 +116,54 @@ BROKEN = {
         WHOLE.replace(ORACLE, '[oracle]\nkind = "function"\nfunction = "lab.py:measure"\n'),
         ["lab.py", "no such file"],
     ),
+    "match without a value": (
+        WHOLE.replace('"max"', '"match"'),
+        ["target.strength.value", "a number in MPa", "Add value"],
+    ),
+    "window upside down": (
+        WHOLE.replace('"max"', '"window"\nlow = 3\nhigh = 2'),
+        ["target.strength.low", "low below high", "Swap"],
+    ),
+    "number that the goal has no use for": (
+        WHOLE.replace('"max"', '"max"\nvalue = 3'),
+        ["target.strength.value", "none, for goal 'max'", "Remove value"],
+    ),
+    "weight of a single goal": (
+        WHOLE.replace('"max"', '"max"\nweight = 2'),
+        ["target.strength.weight", "scalar or desirability"],
+    ),
+    "no weight at all": (
+        WHOLE.replace('"max"', '"max"\nweight = 0'),
+        ["target.strength.weight", "greater than 0"],
+    ),
+    "learn beside a goal": (
+        WHOLE + COST.replace("min", "learn"),
+        ["target", "goals that go together", "cost: 'learn'"],
+    ),
+    "one goal to combine": (
+        WHOLE + '[objective]\ncombine = "pareto"\n',
+        ["objective.combine", "two or more goals", "Remove combine"],
+    ),
+    "unknown combination": (
+        WHOLE + COST + '[objective]\ncombine = "paretto"\n',
+        ["objective.combine", "Did you mean 'pareto'?"],
+    ),
+    "desirability without ends": (
+        WHOLE + COST + '[objective]\ncombine = "desirability"\n',
+        ["target.strength.worst", "desirability is 0", "Add worst"],
+    ),
+    "reference of no goal": (
+        WHOLE + COST + "[objective]\nreference = {strenght = 100}\n",
+        ["objective.reference.strenght", "one of strength, cost"],
+    ),
+    "reference without a front": (
+        WHOLE + COST + '[objective]\ncombine = "scalar"\nreference = {cost = 1}\n',
+        ["objective.reference", "combine by pareto"],
+    ),
+    "reached by several goals": (
+        WHOLE.replace("= 10", "= 10\nreached = 3") + COST,
+        ["stop.reached", "a single goal", "Remove it"],
+    ),
     "no stop": (WHOLE.replace(STOP, ""), ["stop", "missing", "Add stop"]),
     "no budget": (WHOLE.replace("= 10", "= 0"), ["stop.evaluations", "equal to 1", "0"]),
     "half an evaluation": (WHOLE.replace("= 10", "= 1.5"), ["stop.evaluations", "integer", "1.5"]),
@@ -116,6 +171,18 @@ BROKEN = {
     "batch of none": (WHOLE + "[run]\nbatch = 0\n", ["run.batch", "equal to 1", "0"]),
     "idle workers": (WHOLE + "[run]\nbatch = 1\nworkers = 2\n", ["run.workers", "batch = 2 too"]),
     "ledger that is no URL": (WHOLE + '[run]\nledger = "here"\n', ["run.ledger", "database URL"]),
+    "cost of nothing": (
+        WHOLE + '[proposer]\ncost = "2 + 0.01 * TT"\n',
+        ["proposer.cost", "terms among T", "'TT'"],
+    ),
+    "cost below zero": (
+        WHOLE + '[proposer]\ncost = "T - 5000"\n',
+        ["proposer.cost", "a number above 0", "Add what every candidate costs"],
+    ),
+    "unknown way with outliers": (
+        WHOLE + '[proposer]\noutliers = "drop"\n',
+        ["proposer.outliers", "'flag'", "drop"],
+    ),
     "unknown proposer": (WHOLE + '[proposer]\nkind = "baies"\n', ["proposer.kind", "'bayes'?"]),
 }
 
@@ -132,6 +199,56 @@ def test_bad_input_is_one_message(tmp_path, athanor, flaw):
     assert "campaign.toml" in said.err
     assert "expected" in said.err
     assert [word for word in words if word not in said.err] == []
+
+
+WISHES = {
+    "match": (WHOLE.replace('"max"', '"match"\nvalue = 3.2'), "single", "strength"),
+    "window": (WHOLE.replace('"max"', '"window"\nlow = 2\nhigh = 3'), "single", "strength"),
+    "learn": (WHOLE.replace('"max"', '"learn"'), "learn", "strength"),
+    "level": (WHOLE.replace('"max"', '"level"\nvalue = 3'), "level", "strength"),
+    "two goals": (WHOLE + COST, "pareto", "strength cost"),
+    "a reference": (
+        WHOLE + COST + "[objective]\nreference = {strength = 100.0}\n",
+        "pareto",
+        "strength cost",
+    ),
+    "the first": (WHOLE + COST + '[objective]\ncombine = "first"\n', "single", "strength"),
+    "weights": (
+        (WHOLE + COST).replace('"min"', '"min"\nweight = 2') + '[objective]\ncombine = "scalar"\n',
+        "scalar",
+        "strength cost",
+    ),
+    "desirability": (
+        WHOLE.replace('"max"', '"max"\nworst = 100\nbest = 300\nweight = 2')
+        + COST.replace('"min"', '"min"\nworst = 9\nbest = 1')
+        + '[objective]\ncombine = "desirability"\n',
+        "desirability",
+        "strength cost",
+    ),
+}
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_wishes_are_taken_as_written(tmp_path, wish):
+    """Every goal and combination of campaign.toml becomes the objective that it states."""
+    text, way, wanted = WISHES[wish]
+    _, problem = stated(tmp_path, tomllib.loads(text))
+    assert problem.objective.way == way
+    assert " ".join(target.name for target in problem.objective.wanted) == wanted
+
+
+def test_a_campaign_of_0_1_goes_on_as_it_began(tmp_path):
+    """Two goals without a word on combining them: what 0.1 opened stays led by the first."""
+    raw = tomllib.loads(WHOLE + COST)
+    (tmp_path / "campaign.toml").write_text(WHOLE + COST)
+    assert load(tmp_path).rig.problem.objective.way == "pareto"
+    _, asked = stated(tmp_path, raw)
+    old = replace(asked, objective=replace(asked.objective, combine="first"))
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "steel")
+    ledger.append([Opened(problem=old, settings=raw)], after=0)
+    rig = load(tmp_path).rig
+    assert rig.problem == old
+    assert begin(rig).seq == 1
 
 
 @pytest.mark.parametrize("command", ["check", "run", "turn", "status", "report", "export"])

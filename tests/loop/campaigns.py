@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from loop.campaign import Campaign, candidate_id
-from loop.objective import Bound, Objective, Target
+from loop.objective import Bound, Combine, Objective, Target
 from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter
 from loop.records import (
     Candidate,
     Event,
     Failed,
+    Health,
     Ingested,
     Kind,
     Measured,
@@ -27,7 +28,8 @@ from loop.records import (
     Started,
     Why,
 )
-from loop.space import Linear, SearchSpace
+from loop.rules import Linear
+from loop.space import SearchSpace
 
 Entries = list[tuple[str, Event]]
 
@@ -64,12 +66,13 @@ def problem(
     bounds: tuple[Bound, ...] = (),
     name: str = "hard alloy",
     constraints: tuple[Linear, ...] = (),
+    combine: Combine = "first",
 ) -> Problem:
     """A problem over one of SPACES."""
     return Problem(
         name=name,
         space=SearchSpace(parameters=SPACES[space], constraints=constraints),
-        objective=Objective(targets=targets, bounds=bounds),
+        objective=Objective(targets=targets, bounds=bounds, combine=combine),
         seed=7,
     )
 
@@ -120,6 +123,20 @@ def failed(
     return Failed(candidate=of.id, kind=kind, message=message, source=source, log="last\nlines")
 
 
+def health(number: int) -> Health:
+    """What the model that chose the n-th candidate said of itself: better and better."""
+    return Health(
+        n=number - 1,
+        error=2.0 / number,
+        r2=1 - 4 / number,
+        coverage=0.9,
+        calibration=1.2,
+        at_bounds=("noise as large as the spread of the outcomes",),
+        outliers=("0003-abc",),
+        says=f"The model predicts it by {number - 1} values.",
+    )
+
+
 def by_model(asked: Problem, number: int) -> Candidate:
     """The n-th candidate as a model would ask it, with a fair prediction."""
     plain = candidate(asked, number)
@@ -134,6 +151,8 @@ def by_model(asked: Problem, number: int) -> Candidate:
         distance=0.123,
         model="3f2a",
         seed=11,
+        surrogate=dict.fromkeys(answer.values, "matern"),
+        health={target: health(number) for target in answer.values},
     )
     return Candidate(id=plain.id, point=plain.point, why=why)
 

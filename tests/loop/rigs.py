@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 from loop.campaign import Campaign, candidate_id
 from loop.designs import Design
 from loop.ledger import Ledger
-from loop.objective import Bound, Objective, Target
+from loop.objective import Bound, Combine, Objective, Target
 from loop.parameters import Continuous, Parameter, Point
 from loop.protocols import Declaration, Proposer
 from loop.records import (
@@ -25,8 +26,9 @@ from loop.records import (
     Source,
     Why,
 )
+from loop.rules import Rule
 from loop.run import Rig
-from loop.space import Linear, SearchSpace
+from loop.space import SearchSpace
 from loop.stopping import StopRules
 
 A = Continuous(name="a", low=0.0, high=1.0)
@@ -93,14 +95,18 @@ def asked(
     *parameters: Parameter,
     targets: tuple[Target, ...] = (Y,),
     bounds: tuple[Bound, ...] = (),
-    constraints: tuple[Linear, ...] = (),
+    constraints: tuple[Rule, ...] = (),
     seed: int = 0,
+    combine: Combine = "first",
+    reference: Mapping[str, float] = MappingProxyType({}),
 ) -> Problem:
     """A problem over these parameters, or over the unit square."""
     return Problem(
         name="test",
         space=SearchSpace(parameters=parameters or (A, B), constraints=constraints),
-        objective=Objective(targets=targets, bounds=bounds),
+        objective=Objective(
+            targets=targets, bounds=bounds, combine=combine, reference=dict(reference)
+        ),
         seed=seed,
     )
 

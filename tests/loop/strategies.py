@@ -1,6 +1,7 @@
 """Hypothesis strategies for every noun of the loop. What they draw is legal by construction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -8,13 +9,13 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from loop.designs import fresh
-from loop.objective import Bound, Goal, Objective, Target
+from loop.objective import Bound, Combine, Objective, Target
 from loop.parameters import (
-    Array,
     Categorical,
     Composition,
     Continuous,
     Discrete,
+    Ordinal,
     Parameter,
     Point,
 )
@@ -44,7 +45,8 @@ from loop.records import (
     Vetoed,
     Why,
 )
-from loop.space import Linear, SearchSpace
+from loop.rules import Dependent, Excluded, Expression, Linear, Span
+from loop.space import SearchSpace
 
 ELEMENTS = ("Cu", "Au", "Pd", "Ni", "Al")
 UNITS = ("", "K", "GPa", "g/cm^3", "eV/atom", "%")
@@ -75,11 +77,28 @@ def discrete(draw: st.DrawFn, name: str = "time") -> Discrete:
 
 
 @st.composite
+def ordinal(draw: st.DrawFn, name: str = "grade") -> Ordinal:
+    """Two to five levels, numbers at any distance or names."""
+    if draw(st.booleans()):
+        names = draw(st.lists(texts, min_size=2, max_size=5, unique=True))
+        return Ordinal(name=name, levels=tuple(names))
+    levels = sorted(draw(st.sets(st.integers(1, 1000), min_size=2, max_size=5)))
+    return Ordinal(name=name, levels=tuple(map(float, levels)), log=draw(st.booleans()))
+
+
+@st.composite
 def categorical(draw: st.DrawFn, name: str = "gas") -> Categorical:
-    """Two to four names."""
-    return Categorical(
-        name=name, values=tuple(draw(st.lists(texts, min_size=2, max_size=4, unique=True)))
+    """Two to four names, perhaps with two descriptors."""
+    values = tuple(draw(st.lists(texts, min_size=2, max_size=4, unique=True)))
+    if draw(st.booleans()):
+        return Categorical(name=name, values=values)
+    known = draw(
+        st.lists(st.integers(-50, 50), min_size=len(values), max_size=len(values), unique=True)
     )
+    descriptors = {
+        v: (float(x), float(n)) for n, (v, x) in enumerate(zip(values, known, strict=True))
+    }
+    return Categorical(name=name, values=values, descriptors=descriptors)
 
 
 @st.composite
@@ -110,61 +129,132 @@ def composition(draw: st.DrawFn, name: str = "alloy") -> Composition:
 
 
 parameters: st.SearchStrategy[Parameter] = st.one_of(
-    continuous(), discrete(), categorical(), composition()
+    continuous(), discrete(), ordinal(), categorical(), composition()
 )
 
 
-stepped = st.one_of(
-    discrete(), categorical(), composition().filter(lambda drawn: drawn.step is not None)
+stepped: st.SearchStrategy[Parameter] = st.one_of(
+    discrete(),
+    ordinal(),
+    categorical(),
+    composition().filter(lambda drawn: drawn.step is not None),
 )
 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """One to four parameters, and up to two constraints that a point of the space meets."""
-    one_of_each: list[Parameter] = [
-        *(draw(continuous()), draw(discrete()), draw(categorical()), draw(composition())),
+    """One to four parameters of any kind, and up to three rules that a point of the space meets."""
+    kinds: list[st.SearchStrategy[Parameter]] = [
+        continuous(),
+        continuous("p"),
+        discrete(),
+        ordinal(),
+        categorical(),
+        categorical("base"),
+        composition(),
+        composition("mix"),
     ]
-    chosen = draw(st.permutations(one_of_each))[: draw(st.integers(1, 4))]
-    space = SearchSpace(parameters=tuple(chosen))
-    return SearchSpace(parameters=space.parameters, constraints=draw(_constraints(space)))
+    chosen = draw(st.lists(st.sampled_from(range(8)), min_size=1, max_size=4, unique=True))
+    space = SearchSpace(parameters=tuple(draw(kinds[place]) for place in chosen))
+    X = fresh(space, 1, draw(seeds), set())
+    (here,) = space.decode(X)
+    made = draw(
+        st.lists(st.sampled_from([_linear, _expression, _excluded, _dependent]), max_size=3)
+    )
+    drawn = [draw(rule(space, here)) for rule in made]
+    rules = tuple(each for each in drawn if each is not None)
+    return SearchSpace(parameters=space.parameters, constraints=rules)
 
 
 @st.composite
-def _constraints(draw: st.DrawFn, space: SearchSpace) -> tuple[Linear, ...]:
-    """Constraints through, or on one side of, one point."""
-    terms = [
-        label
-        for p in space.parameters
-        if not isinstance(p, Categorical) and not (isinstance(p, Continuous) and p.log)
-        for label in p.labels
-    ]
+def _linear(draw: st.DrawFn, space: SearchSpace, here: Point) -> Linear | None:
+    """A linear rule through a point: an equality, or with the rest on one side."""
+    log = {p.name for p in space.parameters if isinstance(p, Continuous | Ordinal) and p.log}
+    values = _numbers(space, here)
+    terms = sorted(set(values) - log)
     if not terms:
-        return ()
-    values = _values(fresh(space, 1, draw(seeds), set()), space)
-    constraints = []
-    for _ in range(draw(st.integers(0, 2))):
-        chosen = draw(st.lists(st.sampled_from(terms), min_size=1, max_size=3, unique=True))
-        coefficients = {term: float(draw(st.sampled_from([-2, -1, 1, 3]))) for term in chosen}
-        here = sum(c * values[term] for term, c in coefficients.items())
-        side = draw(st.sampled_from(["low", "high"]))
-        constraints.append(Linear(terms=coefficients, **{side: here}))
-    return tuple(constraints)
+        return None
+    chosen = draw(st.lists(st.sampled_from(terms), min_size=1, max_size=3, unique=True))
+    coefficients = {term: float(draw(st.sampled_from([-2, -1, 1, 3]))) for term in chosen}
+    level = sum(c * values[term] for term, c in coefficients.items())
+    sides = draw(st.sampled_from([("low",), ("high",), ("low", "high")]))
+    return Linear(terms=coefficients, **dict.fromkeys(sides, level))
 
 
-def _values(X: Array, space: SearchSpace) -> dict[str, float]:
-    """The numeric terms of the first point of X (n, d), by the names that constraints use."""
-    values: dict[str, float] = {}
+@st.composite
+def _expression(draw: st.DrawFn, space: SearchSpace, here: Point) -> Expression | None:
+    """A nonlinear rule that a point meets with a little room."""
+    values = _numbers(space, here)
+    if not values:
+        return None
+    one, other = (draw(st.sampled_from(sorted(values))) for _ in range(2))
+    level = values[one] * values[other]
+    room = 0.05 * abs(level) + 0.01
+    if draw(st.booleans()):
+        return Expression(text=f"{one} * {other} <= {level + room!r}")
+    return Expression(text=f"exp(-abs({one} * {other} - {level!r}) / {room!r}) >= 0.5")
+
+
+@st.composite
+def _excluded(draw: st.DrawFn, space: SearchSpace, here: Point) -> Excluded | None:
+    """A combination that a point does not have."""
+    choices = _choices(space)
+    if not choices:
+        return None
+    parameter = draw(st.sampled_from(choices))
+    others = [value for value in _values(parameter) if value != here[parameter.name]]
+    when: dict[str, tuple[float | str, ...] | Span] = {
+        parameter.name: tuple(draw(st.lists(st.sampled_from(others), min_size=1, unique=True)))
+    }
+    values = {label: x for label, x in _numbers(space, here).items() if label not in when}
+    for label in draw(
+        st.lists(st.sampled_from(sorted(values)), max_size=1) if values else st.just([])
+    ):
+        when[label] = Span(**{draw(st.sampled_from(["min", "max"])): values[label]})
+    return Excluded(when=when)
+
+
+@st.composite
+def _dependent(draw: st.DrawFn, space: SearchSpace, here: Point) -> Dependent | None:
+    """A dependency that leaves a point as it is."""
+    choices = _choices(space)
+    if not choices or len(space.parameters) < 2:
+        return None
+    on = draw(st.sampled_from(choices))
+    other = draw(st.sampled_from([p for p in space.parameters if p.name != on.name]))
+    return Dependent(
+        parameter=other.name,
+        on=on.name,
+        values=tuple(draw(st.lists(st.sampled_from(_values(on)), min_size=1, unique=True))),
+        otherwise=here[other.name],
+    )
+
+
+def _choices(space: SearchSpace) -> list[Ordinal | Categorical]:
+    return [p for p in space.parameters if isinstance(p, Ordinal | Categorical)]
+
+
+def _values(parameter: Ordinal | Categorical) -> list[float | str]:
+    match parameter:
+        case Ordinal():
+            return list(parameter.levels)
+        case Categorical():
+            return list(parameter.values)
+
+
+def _numbers(space: SearchSpace, here: Point) -> dict[str, float]:
+    """The numbers and fractions of a point, by the labels that rules use."""
+    numbers: dict[str, float] = {}
     for parameter in space.parameters:
-        value: Any = space.decode(X)[0][parameter.name]
+        value: Any = here[parameter.name]
         match parameter:
             case Composition():
-                values |= {f"{parameter.name}.{e}": value.get(e, 0.0) for e in parameter.elements}
-            case Continuous() | Discrete():
-                values[parameter.name] = value
-            case Categorical():
+                numbers |= {f"{parameter.name}.{e}": value.get(e, 0.0) for e in parameter.elements}
+            case _ if not isinstance(value, str):
+                numbers[parameter.name] = float(value)
+            case _:
                 pass
-    return values
+    return numbers
 
 
 @st.composite
@@ -176,19 +266,43 @@ def points(draw: st.DrawFn, space: SearchSpace) -> Point:
 
 
 @st.composite
-def objectives(draw: st.DrawFn) -> Objective:
-    """One to three targets, a goal among them, and bounds on any."""
-    names = ("hardness", "density", "cost")[: draw(st.integers(1, 3))]
-    goals: st.SearchStrategy[Goal] = st.sampled_from(["max", "min", "observe"])
-    first: Goal = draw(st.sampled_from(["max", "min"]))
-    wanted = (first, draw(goals), draw(goals))
-    targets = tuple(
-        Target(name=name, unit=draw(units), goal=goal)
-        for name, goal in zip(names, wanted, strict=False)
+def wishes(draw: st.DrawFn, name: str = "gap") -> Target:
+    """A target of which some values are better than others."""
+    low, width = draw(st.integers(-10, 9)), draw(st.integers(1, 9))
+    return draw(
+        st.sampled_from(
+            [
+                Target(name=name, goal="max"),
+                Target(name=name, goal="min"),
+                Target(name=name, goal="match", value=float(low)),
+                Target(name=name, goal="window", low=float(low), high=float(low + width)),
+            ]
+        )
     )
+
+
+@st.composite
+def objectives(draw: st.DrawFn) -> Objective:
+    """One to three targets, a goal among them, combined in some way, and bounds on any."""
+    names = ("hardness", "density", "cost")[: draw(st.integers(1, 3))]
+    others = (
+        draw(st.one_of(wishes(name), st.just(Target(name=name, goal="observe"))))
+        for name in names[1:]
+    )
+    targets = tuple(replace(t, unit=draw(units)) for t in (draw(wishes(names[0])), *others))
+    goals = [target.name for target in targets if target.goal != "observe"]
+    ways: list[Combine] = ["auto", "first", "pareto", "scalar"]
+    combine = draw(st.sampled_from(ways if len(goals) > 1 else ways[:2]))
+    is_pareto = len(goals) > 1 and combine in {"auto", "pareto"}
+    reference = draw(st.dictionaries(st.sampled_from(goals), numbers)) if is_pareto else {}
     senses = st.sampled_from(["<=", ">="])
     bounds = st.builds(Bound, target=st.sampled_from(names), sense=senses, value=numbers)
-    return Objective(targets=targets, bounds=tuple(draw(st.lists(bounds, max_size=2))))
+    return Objective(
+        targets=targets,
+        bounds=tuple(draw(st.lists(bounds, max_size=2))),
+        combine=combine,
+        reference=reference,
+    )
 
 
 @st.composite
@@ -211,6 +325,7 @@ whys = st.builds(
     distance=st.none() | errors,
     model=texts,
     seed=st.none() | seeds,
+    held=st.dictionaries(texts, numbers | texts, max_size=2),
 )
 sources = st.builds(
     Source,
@@ -292,18 +407,18 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
     observation = observations(problem, texts)
     known: dict[type[Event], st.SearchStrategy[Event]] = {
         Opened: st.builds(Opened, problem=st.just(problem), settings=settings),
-        Amended: st.builds(Amended, settings=settings, changes=_some(texts).map(tuple)),
+        Amended: st.builds(Amended, settings=settings, changes=_some(texts).map(tuple), by=texts),
         Attached: st.builds(
             Attached,
             candidates=asked,
             observations=st.lists(observation, max_size=2).map(tuple),
         ),
         Proposed: st.builds(Proposed, candidates=asked),
-        Vetoed: st.builds(Vetoed, candidate=texts, reason=texts),
+        Vetoed: st.builds(Vetoed, candidate=texts, reason=texts, by=texts),
         Started: st.builds(Started, candidate=texts, attempt=st.integers(1, 9), worker=texts),
         Observed: st.builds(Observed, observation=observation),
         Ingested: ingested(problem, texts),
-        Retracted: st.builds(Retracted, candidate=texts, reason=texts),
+        Retracted: st.builds(Retracted, candidate=texts, reason=texts, by=texts),
         Closed: st.builds(Closed, reason=texts),
         Reopened: st.builds(Reopened, reason=texts),
     }
@@ -317,9 +432,9 @@ def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
     strategies: list[st.SearchStrategy[Event]] = [
         st.builds(Observed, observation=observations(problem, name)),
         ingested(problem, name),
-        st.builds(Vetoed, candidate=name, reason=texts),
+        st.builds(Vetoed, candidate=name, reason=texts, by=texts),
         st.builds(Started, candidate=name, attempt=st.integers(1, 9), worker=texts),
-        st.builds(Retracted, candidate=name, reason=texts),
+        st.builds(Retracted, candidate=name, reason=texts, by=texts),
         st.builds(Closed, reason=texts),
         st.builds(Reopened, reason=texts),
     ]

@@ -1,214 +1,227 @@
-"""The acquisition: the right criterion for the occasion, and its maximum where it is."""
+"""The acquisition: the right criterion for the occasion, and the numbers that it should give."""
+
+from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from scipy.stats import spearmanr
+import torch
+from botorch.acquisition.analytic import LogExpectedImprovement
+from scipy.stats import norm, spearmanr
 
-from loop.acquisition import maximise, worth
-from loop.designs import everything, fresh
+from loop import bridge
+from loop.acquisition import Ask, log_improvement, log_kept, proxies, worth
+from loop.data import training_data
+from loop.designs import fresh
 from loop.objective import Bound, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete
-from loop.space import Linear, SearchSpace
-from loop.surrogate import fit, training_data
+from loop.surrogate import fit
 from tests.loop import rigs
-from tests.loop import strategies as some
 
-A, B = rigs.A, rigs.B
-STEPS = Discrete(name="s", low=0.0, high=1.0, step=0.1)
-GAS = Categorical(name="g", values=("x", "y", "z"))
-ALLOY = Composition(name="m", elements=("A", "B", "C", "D"), at_most=2)
-COARSE = Composition(name="m", elements=("A", "B", "C"), step=0.1)
 NOTHING = np.empty((0, 2))
-
-
-def rough(problem):
-    """A formula over any space: a hill and a ripple over its encoded columns."""
-
-    def formula(point):
-        x = problem.space.encode([point])[0]
-        return {"y": float(np.cos(5 * x).sum() - ((x - 0.4) ** 2).sum()), "z": float(x[0])}
-
-    return formula
-
-
-def fitted(problem, count=8):
-    """A model of the first points of the design."""
-    campaign = rigs.evaluated(problem, rough(problem), count)
-    return fit(training_data(campaign), problem.space.bounds)
-
-
-TWO = (rigs.Y, rigs.Z)
 INSIDE = (Bound(target="z", sense="<=", value=0.5),)
-NOWHERE = (Bound(target="z", sense=">=", value=2.0),)
+NOWHERE = (Bound(target="z", sense=">=", value=9.0),)
+LEARN, LEVEL = Target(name="y", goal="learn"), Target(name="y", goal="level", value=0.5)
+MATCH = Target(name="y", goal="match", value=0.5)
+WINDOW = Target(name="y", goal="window", low=0.4, high=0.6)
+LESS = Target(name="z", goal="min")
+SCALED = (Target(name="y", worst=-2.0, best=2.0), Target(name="z", goal="min", worst=1, best=0))
+
+
+def rough(point):
+    """A hill and a ripple over the unit square; z is a."""
+    x = np.array([point["a"], point["b"]])
+    return {"y": float(np.cos(5 * x).sum() - ((x - 0.4) ** 2).sum()), "z": float(x[0])}
+
+
+def asked(targets=(rigs.Y, rigs.Z), kind="auto", count=8, pending=NOTHING, **settings):
+    """What an acquisition goes by after `count` design points of `rough`."""
+    factors = settings.pop("factors", ())
+    problem = rigs.asked(targets=targets, **settings)
+    campaign = rigs.evaluated(problem, rough, count)
+    fitted = fit(training_data(campaign), problem.space.bounds, kind)
+    objective = problem.objective
+    return Ask(fitted=fitted, objective=objective, pending=pending, factors=factors, seed=1)
+
+
+SPREAD = fresh(rigs.asked().space, 64, 0, set())
 
 
 @pytest.mark.parametrize(
-    ("bounds", "alone", "pending", "name"),
+    ("targets", "settings", "how", "name"),
     [
-        ((), True, 0, "LogEI"),
-        ((), True, 1, "qLogNEI"),
-        ((), False, 0, "qLogNEI"),
-        (INSIDE, True, 0, "LogCEI"),
-        (INSIDE, False, 1, "qLogNEI"),
-        (NOWHERE, True, 0, "LogPF"),
-        (NOWHERE, True, 1, "qLogPF"),
+        ((rigs.Y, rigs.Z), {}, "auto", "UCB"),
+        ((rigs.Y, rigs.Z), {"bounds": INSIDE}, "auto", "UCB"),
+        ((rigs.Y, rigs.Z), {"bounds": NOWHERE}, "auto", "log P(feasible)"),
+        ((rigs.Y, rigs.Z), {"bounds": NOWHERE}, "logei", "log P(feasible)"),
+        ((rigs.Y, rigs.Z), {}, "logei", "LogEI"),
+        ((rigs.Y, rigs.Z), {}, "qlogei", "qLogEI"),
+        ((rigs.Y, rigs.Z), {"bounds": INSIDE}, "qlognei", "qLogNEI"),
+        ((rigs.Y, rigs.Z), {"bounds": NOWHERE}, "qlognei", "qLogPF"),
+        ((MATCH,), {}, "auto", "UCB"),
+        ((WINDOW,), {}, "logei", "LogEI"),
+        ((LEARN,), {}, "auto", "variance reduction"),
+        ((LEVEL,), {}, "auto", "straddle"),
+        ((rigs.Y, LESS), {"combine": "auto"}, "auto", "qLogNEHVI"),
+        ((rigs.Y, LESS), {"combine": "first"}, "auto", "UCB"),
+        ((rigs.Y, LESS), {"combine": "scalar"}, "auto", "UCB"),
+        ((rigs.Y, LESS), {"combine": "scalar"}, "qlogparego", "qLogNParEGO"),
+        (SCALED, {"combine": "desirability"}, "auto", "UCB"),
+        (SCALED, {"combine": "desirability"}, "logei", "LogEI"),
     ],
 )
-def test_the_criterion_fits_the_occasion(bounds, alone, pending, name):
-    """One candidate or several, bounds or none, and nothing that keeps them yet."""
-    problem = rigs.asked(targets=TWO, bounds=bounds)
-    beside = np.full((pending, 2), 0.5)
-    chosen = worth(fitted(problem), problem.objective, beside, alone=alone, seed=1)
+def test_the_criterion_fits_the_occasion(targets, settings, how, name):
+    """By what is wanted, by name, and by what nothing keeps yet; finite everywhere."""
+    chosen = worth(asked(targets, **settings), how)
     assert chosen.name == name
-    assert np.isfinite(chosen.at(fresh(problem.space, 16, 0, set()))).all()
+    assert np.isfinite(chosen.at(SPREAD[:16])).all()
 
 
+@pytest.mark.parametrize("how", ["auto", "ucb", "logei", "variance", "straddle"])
+@pytest.mark.parametrize("kind", ["auto", "linear", "forest"])
+def test_any_expert_goes_with_any_criterion(how, kind):
+    """Processes and forests alike have all that a criterion needs."""
+    target = {"variance": LEARN, "straddle": LEVEL}.get(how, rigs.Y)
+    values = worth(asked((target,), kind), how).at(SPREAD)
+    assert np.isfinite(values).all()
+    assert len(set(values)) > 1
+
+
+def test_improvement_is_that_of_botorch_deep_into_the_tail():
+    """LogEI as BoTorch has it, from far above the best to a thousand deviations below it."""
+    ask = asked((rigs.Y,), "matern")
+    mean, sd = (column[:, 0] for column in ask.fitted.moments(SPREAD))
+    model, X = bridge.model(ask.fitted), torch.as_tensor(SPREAD)[:, None]
+    for best in (-100.0, -3.0, 0.0, 1.0, 3.0, 10.0, 1e3, 1e5):
+        theirs = LogExpectedImprovement(model, best_f=best)(X).numpy()
+        mark = best * ask.fitted.scale[0] + ask.fitted.shift[0]
+        ours = log_improvement(mean, sd, mark) - np.log(ask.fitted.scale[0])
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_the_tail_of_improvement_is_smooth():
+    """Over the seams of its formulas at -1 and -1000, it rises and stays near its asymptote."""
+    u = -np.concatenate([np.logspace(6, 0.5, 400), np.linspace(3, -3, 400)])
+    values = log_improvement(u, np.ones_like(u), 0.0)
+    assert (np.diff(values) > 0).all()
+    deep = u < -50
+    tail = -0.5 * u[deep] ** 2 - 0.5 * np.log(2 * np.pi) - 2 * np.log(-u[deep])
+    assert values[deep] == pytest.approx(tail, abs=2e-3)
+
+
+@pytest.mark.parametrize("how", ["qlogei", "qlognei"])
 @pytest.mark.parametrize("bounds", [(), INSIDE])
-def test_sampling_agrees_with_the_closed_form(bounds):
+def test_sampling_agrees_with_the_closed_form(bounds, how):
     """Where both apply, the two criteria rank points alike."""
-    problem = rigs.asked(targets=TWO, bounds=bounds)
-    model, rows = fitted(problem), fresh(problem.space, 64, 0, set())
-    exact, sampled = (
-        worth(model, problem.objective, NOTHING, alone=alone, seed=1).at(rows)
-        for alone in (True, False)
-    )
+    ask = asked(bounds=bounds)
+    exact, sampled = (worth(ask, each).at(SPREAD) for each in ("logei", how))
     assert spearmanr(exact, sampled).statistic > 0.8
 
 
-def test_a_pending_point_is_not_worth_asking_again():
-    """Beside a pending point, its own place is worth less than before."""
-    problem = rigs.asked()
-    model = fitted(problem)
-    alone = worth(model, problem.objective, NOTHING, alone=False, seed=1)
-    best = maximise(alone, problem.space, model.data.X, set(), 1)
-    assert best is not None
-    row = best[0][None]
-    beside = worth(model, problem.objective, row, alone=False, seed=1)
-    assert beside.at(row)[0] < alone.at(row)[0] - 0.5
-
-
-@pytest.mark.parametrize("goal", ["max", "min"])
-def test_improvement_is_sought_on_the_side_of_the_goal(goal):
-    """On a slope, the best place is at its upper or at its lower end."""
-    problem = rigs.asked(A, targets=(Target(name="y", goal=goal),))
-    campaign = rigs.evaluated(problem, lambda p: {"y": 2 * p["a"]}, 6)
-    model = fit(training_data(campaign), problem.space.bounds)
-    chosen = worth(model, problem.objective, np.empty((0, 1)), alone=True, seed=1)
-    rows = np.array([[0.0], [1.0]])
-    assert np.argmax(chosen.at(rows)) == (goal == "max")
-
-
+@pytest.mark.parametrize("kind", ["matern", "forest"])
 @pytest.mark.parametrize(
-    "parameters",
-    [(A, B), (A, GAS), (STEPS, GAS), (A, STEPS), (ALLOY,), (COARSE, STEPS), (ALLOY, GAS)],
-    ids=lambda parameters: "-".join(type(each).__name__ for each in parameters),
-)
-def test_the_maximum_is_above_all_of_many_points(parameters):
-    """In every kind of space, no space-filling point is worth more than the one that is found."""
-    problem = rigs.asked(*parameters)
-    model = fitted(problem)
-    criterion = worth(model, problem.objective, NOTHING, alone=True, seed=1)
-    found = maximise(criterion, problem.space, model.data.X, set(), 1)
-    assert found is not None
-    row, value = found
-    assert criterion.at(row[None])[0] == pytest.approx(value)
-    assert value >= criterion.at(fresh(problem.space, 2000, 99, set())).max() - 1e-3
-    assert problem.space.contains(problem.space.decode(row[None])[0])
-
-
-@pytest.mark.parametrize(
-    "constraint",
+    ("target", "how"),
     [
-        Linear(terms={"a": 1.0, "b": 1.0}, high=0.8),
-        Linear(terms={"a": 1.0, "b": 1.0}, low=1.0, high=1.0),
-        Linear(terms={"a": 1.0, "b": -2.0}, low=0.1),
+        (rigs.Y, "ucb"),
+        (rigs.Y, "logei"),
+        (rigs.Y, "qlognei"),
+        (LEARN, "variance"),
+        (LEVEL, "straddle"),
+        (MATCH, "ucb"),
+        (WINDOW, "logei"),
     ],
-    ids=str,
 )
-def test_linear_constraints_hold(constraint):
-    """Inequalities and equations bind the maximum, and it is still one."""
-    problem = rigs.asked(A, B, constraints=(constraint,))
-    model = fitted(problem)
-    criterion = worth(model, problem.objective, NOTHING, alone=True, seed=1)
-    found = maximise(criterion, problem.space, model.data.X, set(), 1)
-    assert found is not None
-    assert problem.space.contains(problem.space.decode(found[0][None])[0])
-    assert found[1] >= criterion.at(fresh(problem.space, 1000, 99, set())).max() - 1e-3
+def test_a_pending_point_is_not_worth_asking_again(target, how, kind):
+    """Beside a pending point, its own place is worth less than before."""
+    alone = worth(asked((target,), kind), how)
+    best = SPREAD[[np.argmax(alone.at(SPREAD))]]
+    beside = worth(asked((target,), kind, pending=best), how)
+    assert beside.at(best)[0] < alone.at(best)[0]
 
 
-@given(space=some.spaces(), seed=some.seeds)
-@settings(max_examples=10)
-def test_the_maximum_is_a_new_point_of_the_space(space, seed):
-    """Whatever the space: feasible, and none of those that are taken."""
-    problem = rigs.asked(*space.parameters, constraints=space.constraints)
-    X = fresh(space, 4, seed, set())
-    if len(X) < 4:
-        return
-    points = rigs.placed(problem, *space.decode(X))
-    answers = rigs.Evaluates(formula=rough(problem)).collect(points)
-    data = training_data(rigs.replayed(problem, points, answers))
-    criterion = worth(fit(data, space.bounds), problem.objective, X[:0], alone=True, seed=seed)
-    taken = set(space.keys(X))
-    found = maximise(criterion, space, X, taken, seed)
-    if found is not None:
-        assert space.contains(space.decode(found[0][None])[0])
-        assert space.keys(found[0][None])[0] not in taken
+@pytest.mark.parametrize("how", ["ucb", "logei"])
+@pytest.mark.parametrize("goal", ["max", "min"])
+def test_improvement_is_sought_on_the_side_of_the_goal(goal, how):
+    """On a slope, the best place is at its upper or at its lower end."""
+    problem = rigs.asked(rigs.A, targets=(Target(name="y", goal=goal),))
+    campaign = rigs.evaluated(problem, lambda p: {"y": 2 * p["a"]}, 6)
+    fitted = fit(training_data(campaign), problem.space.bounds)
+    ask = Ask(fitted=fitted, objective=problem.objective, pending=NOTHING[:, :1])
+    values = worth(ask, how).at(np.array([[0.0], [1.0]]))
+    assert np.argmax(values) == (goal == "max")
 
 
-def test_a_finite_space_is_looked_at_whole():
-    """The best of all points that are left, and None when none is."""
-    problem = rigs.asked(STEPS, GAS)
-    model, all_rows = fitted(problem), everything(problem.space)
-    criterion = worth(model, problem.objective, NOTHING, alone=True, seed=1)
-    order = np.argsort(-criterion.at(all_rows))
-    keys = problem.space.keys(all_rows)
-    second = maximise(criterion, problem.space, model.data.X, {keys[order[0]]}, 1)
-    assert second is not None
-    assert second[0].tolist() == all_rows[order[1]].tolist()
-    assert maximise(criterion, problem.space, model.data.X, set(keys), 1) is None
+@pytest.mark.parametrize("how", ["ucb", "logei"])
+@pytest.mark.parametrize("target", [MATCH, WINDOW], ids=["match", "window"])
+def test_a_value_is_sought_where_it_is_expected(target, how):
+    """Where outcomes are known, those at the value are worth more than those beyond it."""
+    ask = asked((target,), "rbf", count=40)
+    gap = -target.utility(ask.fitted.moments(SPREAD)[0][:, 0])
+    values = worth(ask, how).at(SPREAD)
+    assert values[gap < 0.1].min() > values[gap > 0.5].max()
 
 
-def test_a_stepped_composition_that_is_used_up_has_no_maximum():
-    """A composition in tenths has 66 points; with all of them taken there is nothing left."""
-    problem = rigs.asked(COARSE)
-    model, rows = fitted(problem), fresh(problem.space, 66, 0, set())
-    criterion = worth(model, problem.objective, NOTHING, alone=True, seed=1)
-    keys = problem.space.keys(rows)
-    last = maximise(criterion, problem.space, model.data.X, set(keys[:-1]), 1)
-    assert last is not None
-    assert problem.space.keys(last[0][None]) == keys[-1:]
-    assert maximise(criterion, problem.space, model.data.X, set(keys), 1) is None
+def test_pure_learning_is_worth_the_variance_that_falls():
+    """Exactly what the mean variance over the region loses when the point is told; log of it."""
+    ask = asked((LEARN,), "matern", pending=SPREAD[:2])
+    region = fresh(rigs.asked().space, 32, 5, set())
+    model = ask.fitted.joined(ask.pending)
+    gains = np.exp(worth(ask, "variance", region).at(SPREAD[2:5]))
+    for row, gain in zip(SPREAD[2:5], gains, strict=True):
+        before, after = (m.moments(region)[1] for m in (model, model.joined(row[None])))
+        fallen = (before**2 - after**2).mean() / ask.fitted.scale[0] ** 2
+        assert gain == pytest.approx(fallen, rel=1e-6)
 
 
-def test_the_same_seed_finds_the_same_maximum():
-    """Sampling and starts are functions of the seed."""
-    space = SearchSpace(parameters=(A, B))
-    problem = rigs.asked(A, B)
-    model = fitted(problem)
-    found = [
-        maximise(
-            worth(model, problem.objective, NOTHING, alone=False, seed=seed),
-            space,
-            model.data.X,
-            set(),
-            seed,
-        )
-        for seed in (5, 5)
-    ]
-    assert found[0] is not None
-    assert found[1] is not None
-    assert np.array_equal(found[0][0], found[1][0])
-    assert found[0][1] == found[1][1]
+def test_a_crossing_is_worth_most_where_nobody_knows_the_side():
+    """Far from the level and sure of it, less than close to the level."""
+    ask = asked((LEVEL,), "rbf", count=40)
+    values, gap = worth(ask).at(SPREAD), np.abs(ask.fitted.moments(SPREAD)[0][:, 0] - 0.5)
+    assert values[gap < 0.05].min() > values[gap > 0.5].max()
 
 
-def test_a_logarithmic_range_is_searched_like_any_other():
-    """The maximum over six decades is found within a twentieth of them."""
-    rate = Continuous(name="r", low=1e-6, high=1.0, log=True)
-    problem = rigs.asked(rate)
-    campaign = rigs.evaluated(problem, lambda p: {"y": -((np.log10(p["r"]) + 2) ** 2)}, 9)
-    model = fit(training_data(campaign), problem.space.bounds)
-    criterion = worth(model, problem.objective, np.empty((0, 1)), alone=True, seed=1)
-    found = maximise(criterion, problem.space, model.data.X, set(), 1)
-    assert found is not None
-    assert 6 * found[0][0] - 6 == pytest.approx(-2, abs=0.3)
+def test_bounds_count_by_their_probability():
+    """The product of two normal tails, in logarithms, exact where both are tiny."""
+    bounds = (*INSIDE, Bound(target="y", sense=">=", value=1.0))
+    mean, sd = np.array([[0.0, 1.0], [-50.0, 60.0]]), np.array([[1.0, 2.0], [1.0, 1.0]])
+    wanted = norm.logcdf((0.5 - mean[:, 1]) / sd[:, 1]) + norm.logsf((1 - mean[:, 0]) / sd[:, 0])
+    assert log_kept(bounds, ("y", "z"), mean, sd) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("how", ["ucb", "logei", "qlognei", "variance"])
+def test_factors_come_on_top(how):
+    """A factor of every row is added to its worth, whatever the criterion."""
+    target = LEARN if how == "variance" else rigs.Y
+    factor = partial(np.dot, b=np.array([3.0, 0.0]))
+    plain, more = (worth(asked((target,), factors=f), how).at(SPREAD) for f in ((), (factor,)))
+    assert more - plain == pytest.approx(3 * SPREAD[:, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize("how", ["ucb", "logei", "qlognei"])
+@pytest.mark.parametrize("scale", [1e-9, 1e6])
+def test_the_worth_has_no_unit(how, scale):
+    """In another unit and from another zero, differences of worth are the same."""
+    problem = rigs.asked()
+    values = []
+    for factor, shift in ((1.0, 0.0), (scale, 7 * scale)):
+        changed = rigs.evaluated(problem, lambda p: {"y": factor * rough(p)["y"] + shift}, 8)  # noqa: B023
+        fitted = fit(training_data(changed), problem.space.bounds, "matern")
+        ask = Ask(fitted=fitted, objective=problem.objective, pending=NOTHING, seed=1)
+        values.append(worth(ask, how).at(SPREAD))
+    assert np.ptp(values[1] - values[0]) < 0.01
+
+
+def test_a_front_is_scanned_for_by_several_compromises():
+    """Proxies of a hypervolume are gains of different weights; of one criterion, itself."""
+    ask = asked((rigs.Y, LESS), combine="pareto")
+    rows = {int(np.argmax(each.at(SPREAD))) for each in proxies(ask)}
+    assert len(proxies(ask)) == 8
+    assert len(rows) > 1
+    assert [each.name for each in proxies(asked(), "logei")] == ["LogEI"]
+
+
+def test_the_ends_of_a_compromise_are_the_goals():
+    """All weight on one goal ranks points nearly as that goal alone does."""
+    alone = worth(asked((rigs.Y, LESS), combine="first")).at(SPREAD)
+    heavy = Target(name="y", weight=1e6)
+    light = Target(name="z", goal="min", weight=1e-6)
+    both = worth(asked((heavy, light), combine="scalar")).at(SPREAD)
+    assert spearmanr(alone, both).statistic > 0.9

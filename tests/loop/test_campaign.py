@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.campaign import ATTEMPTS, Campaign
+from loop.data import training_data
 from loop.errors import CampaignError
 from loop.ledger import decode_event, encode_event
 from loop.objective import Bound, Target
@@ -26,7 +27,6 @@ from loop.records import (
     Started,
     Vetoed,
 )
-from loop.surrogate import training_data
 from tests.loop import rigs
 from tests.loop import strategies as some
 
@@ -228,6 +228,99 @@ def test_the_best_keeps_the_bounds():
     campaign = of(*rigs.observed(*answers), problem=problem)
     assert campaign.best.candidate.id == THIRD
     assert [value for _, value in campaign.trace] == [None, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "best", "trace", "gains"),
+    [
+        ({"goal": "match", "value": 2.4}, 2.0, [1.0, 3.0, 2.0], [-1.4, -0.6, -0.4]),
+        ({"goal": "window", "low": 1.5, "high": 2.5}, 2.0, [1.0, 1.0, 2.0], [-0.5, -0.5, 0.0]),
+    ],
+)
+def test_the_best_is_what_was_wished_for(wish, best, trace, gains):
+    """The nearest to a value or a window; the trace is in the target's unit, gains only grow."""
+    problem = rigs.asked(targets=(Target(name="y", **wish),))
+    values = {FIRST: 1.0, SECOND: 3.0, FOURTH: 2.0}
+    answers = [rigs.measured(name, y=value) for name, value in values.items()]
+    campaign = of(*rigs.observed(*answers), problem=problem)
+    assert campaign.best.values == {"y": best}
+    assert [value for _, value in campaign.trace] == trace
+    assert [value for _, value in campaign.gains] == pytest.approx(gains)
+
+
+TWO = (rigs.Y, Target(name="z", goal="min"))
+PAIRS = {FIRST: (1.0, 1.0), SECOND: (0.0, 2.0), THIRD: (3.0, 3.0), FOURTH: (2.0, 9.0)}
+
+
+def two(combine, targets=TWO, bounds=()):
+    """Four results of two goals."""
+    problem = rigs.asked(targets=targets, combine=combine, bounds=bounds)
+    answers = [rigs.measured(name, y=y, z=z) for name, (y, z) in PAIRS.items()]
+    return of(*rigs.observed(*answers), problem=problem)
+
+
+def test_several_goals_have_a_front_and_no_best():
+    """What no other beats leads; what it covers only grows, and stays as it is where it adds none.
+
+    By hand: r = (0.8, -3.2), the box is 2.2 x 2.2, and (1, 1) covers 0.2 x 2.2 of it.
+    """
+    campaign = two("auto")
+    assert campaign.best is None
+    assert [r.candidate.id for r in campaign.front] == [FIRST, THIRD]
+    assert campaign.leaders == campaign.front
+    after = (0.2 * 2.2 + 2.0 * 0.2) / 2.2**2
+    expected = [0.2 / 2.2, 0.2 / 2.2, after, after]
+    assert [gain for _, gain in campaign.trace] == pytest.approx(expected)
+
+
+def test_the_front_keeps_the_bounds():
+    """What breaks a bound is no answer, however good."""
+    campaign = two("pareto", bounds=(Bound(target="z", sense="<=", value=2.5),))
+    assert [r.candidate.id for r in campaign.front] == [FIRST]
+
+
+def test_without_a_word_the_first_goal_drives_the_choice():
+    """What 0.1 wrote down replays as 0.1 meant it."""
+    campaign = two("first")
+    assert campaign.best.candidate.id == THIRD
+    assert [value for _, value in campaign.trace] == [1.0, 1.0, 3.0, 3.0]
+
+
+def test_a_compromise_has_a_best_and_a_front():
+    """By desirability or by balance, one of the front is the best, and its number only grows."""
+    ends = (replace(TWO[0], worst=0.0, best=4.0), replace(TWO[1], worst=4.0, best=0.0, weight=3.0))
+    wished, balanced = two("desirability", ends), two("scalar")
+    assert wished.best.candidate.id == FIRST
+    assert [gain for _, gain in wished.trace] == pytest.approx([(0.25 * 0.75**3) ** 0.25] * 4)
+    assert {FIRST, THIRD} == {r.candidate.id for r in balanced.front}
+    assert balanced.best in balanced.front
+    assert balanced.trace[-1][1] == max(gain for _, gain in balanced.trace)
+
+
+@pytest.mark.parametrize("wish", [{"goal": "learn"}, {"goal": "level", "value": 2.0}])
+def test_learning_has_no_best(wish):
+    """Every answer counts one, and none is better than another."""
+    problem = rigs.asked(targets=(Target(name="y", **wish),))
+    answers: list[Observation] = [
+        rigs.measured(FIRST, y=1.0),
+        rigs.failed(SECOND),
+        rigs.measured(THIRD, y=9.0),
+    ]
+    campaign = of(*rigs.observed(*answers), problem=problem)
+    assert (campaign.best, campaign.front, campaign.leaders) == (None, (), ())
+    assert [value for _, value in campaign.trace] == [1.0, 1.0, 2.0]
+
+
+@given(data=st.data())
+def test_gains_never_fall(data):
+    """Whatever is wanted, and whatever the answers."""
+    problem = replace(rigs.asked(), objective=data.draw(some.objectives()))
+    answers = data.draw(
+        st.lists(some.observations(problem, st.sampled_from([FIRST, SECOND, THIRD])), max_size=6)
+    )
+    gains = [gain for _, gain in of(*rigs.observed(*answers), problem=problem).gains]
+    known = [gain for gain in gains if gain is not None]
+    assert known == sorted(known)
 
 
 def test_nothing_measured_has_no_best():

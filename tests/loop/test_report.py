@@ -2,13 +2,14 @@
 
 import re
 import time
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 from loop.objective import Target
-from loop.parameters import Categorical
+from loop.parameters import Categorical, Ordinal
 from loop.records import (
     Amended,
     Closed,
@@ -20,8 +21,10 @@ from loop.records import (
     Retracted,
     Vetoed,
 )
+from loop.report.coordinates import coordinates
 from loop.report.page import render
-from loop.report.quantities import column, formula, number, unit, with_error
+from loop.report.quantities import column, formula, number, setting, unit, with_error
+from loop.report.question import varied
 from loop.report.rows import rows
 from loop.report.trust import trust
 from loop.space import SearchSpace
@@ -29,6 +32,7 @@ from loop.stopping import StopRules
 from tests.loop import campaigns as made
 
 THREE = (made.HARDNESS, made.DENSITY, made.COST)
+GAP = Target(name="gap", unit="eV", goal="match", value=3.2)
 RULES = StopRules(evaluations=60, reached=5.0, plateau=12, plateau_by=0.1)
 HOSTILE = '<script>alert("x")</script>'
 VOID = {"meta", "link", "path", "use", "circle", "rect"}
@@ -87,6 +91,28 @@ KINDS = {
     "targets": made.campaign(made.problem("ternary", THREE, (made.LIGHT,))),
     "minimise": made.campaign(made.problem("mixed", (made.COST,))),
     "laboratory": made.laboratory(made.problem("ternary-and-more")),
+    "front": made.campaign(made.problem("mixed", THREE, (made.LIGHT,), combine="pareto")),
+    "front-of-failures": made.campaign(
+        made.problem("two", THREE, combine="auto"), 9, fails=lambda _: True
+    ),
+    "one-on-the-front": made.campaign(made.problem("two", THREE, combine="auto"), 1),
+    "balance": made.campaign(made.problem("ternary", THREE, combine="scalar")),
+    "desirability": made.campaign(
+        made.problem(
+            "many",
+            (
+                replace(made.HARDNESS, worst=0.0, best=5.0, weight=2.0),
+                replace(made.COST, worst=15.0, best=5.0),
+            ),
+            combine="desirability",
+        )
+    ),
+    "match": made.campaign(made.problem("two", (GAP,))),
+    "window": made.campaign(
+        made.problem("mixed", (Target(name="gap", goal="window", low=3.0, high=3.5),))
+    ),
+    "learn": made.campaign(made.problem("continuous", (Target(name="gap", goal="learn"),))),
+    "level": made.campaign(made.problem("two", (replace(GAP, goal="level"),))),
 }
 
 
@@ -167,6 +193,47 @@ def test_a_bound_breaker_is_no_best():
     assert {key for key, state in states.items() if state in {"best", "measured"}} == keep
     assert "outside" in states.values()
     assert "breaks density ≤ 10.5 g/cm³" in text(render(campaign, entries))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("front", "Maximise hardness (GPa), minimise cost (1/kg), record density (g/cm³), with"),
+        ("front", "Wanted are all results that no other beats in every goal."),
+        ("targets", "Only hardness drives the choice."),
+        ("balance", "Wanted is one balanced compromise."),
+        ("desirability", "largest desirability of all together, weighted hardness 2, cost 1."),
+        ("match", "Bring gap to 3.2 eV."),
+        ("window", "Bring gap into 3 to 3.5."),
+        ("learn", "Learn to predict gap."),
+        ("level", "Find where gap crosses 3.2 eV."),
+    ],
+)
+def test_what_is_wanted_stands_on_top(kind, said):
+    """In plain words, with the units."""
+    assert said in text(render(*KINDS[kind])).replace("\u00a0", " ")
+
+
+def test_the_front_is_listed_and_ringed():
+    """Each result that no other beats, in a table and in the figure of the two goals."""
+    campaign, entries = KINDS["front"]
+    front = {result.candidate.id for result in campaign.front}
+    listed = rows(campaign, entries)
+    assert {row.candidate.id for row in listed if row.state == "front"} == front
+    page = render(campaign, entries)
+    assert f"on the front {len(front)}" in text(page)
+    figure = page.split("<h3>hardness against cost</h3>")[1].split("</figure>")[0]
+    assert figure.count('class="m halo halo"') == len(front) + 1  # and the key
+    assert 'class="best-line"' in figure
+    assert "beaten by another" in figure
+
+
+@pytest.mark.parametrize(
+    ("kind", "css"), [("match", "goal"), ("window", "band"), ("level", "goal")]
+)
+def test_what_is_wanted_is_drawn(kind, css):
+    """A line at the value, a band over the window."""
+    assert f'<path class="{css}"' in render(*KINDS[kind])
 
 
 def test_predictions_are_judged_out_of_sample():
@@ -289,3 +356,30 @@ def test_formulae_are_set_as_such(fractions, shown):
 def test_units_have_raised_powers():
     """A unit is written as on paper."""
     assert unit("g/cm^3") == "g/cm³"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "limits", "said"),
+    [
+        (Ordinal(name="load", levels=(1.0, 2.0, 5.0), unit="%"), "1, 2, 5", "5"),
+        (Ordinal(name="purity", levels=("crude", "pure")), "crude, pure", "pure"),
+    ],
+)
+def test_levels_are_shown_as_they_are_written(parameter, limits, said):
+    """In the question, in the table, and on an axis that has all of them."""
+    assert varied(parameter).limits == limits
+    assert setting(parameter, parameter.levels[-1]) == said
+    (axis,) = coordinates(parameter, [])
+    assert axis.of({parameter.name: parameter.levels[-1]}) == parameter.levels[-1]
+
+
+def test_the_models_health_is_drawn_as_it_was_recorded():
+    """R2 and coverage of every model that chose, and the sentence of the newest."""
+    campaign, entries = KINDS["ternary"]
+    page = render(campaign, entries)
+    figure = page.split("<h3>The model&#39;s health: hardness</h3>")[1].split("</figure>")[0]
+    count = sum(bool(each.why.health) for each in campaign.candidates.values())
+    assert figure.count("<title>") == 2 * count
+    newest = campaign.health["hardness"]
+    assert newest.says in text(figure)
+    assert "would not have believed 0003-abc" in text(figure)

@@ -55,6 +55,56 @@ def test_the_target_is_reached_from_its_side(goal, values, reason):
     )
 
 
+@pytest.mark.parametrize(
+    ("wish", "value", "reason"),
+    [
+        ({"goal": "match", "value": 3.0}, 3.2, None),
+        ({"goal": "match", "value": 3.0}, 2.95, "target reached: y = 2.95 eV, within 0.1 eV"),
+        ({"goal": "window", "low": 2.0, "high": 3.0}, 3.2, None),
+        (
+            {"goal": "window", "low": 2.0, "high": 3.0},
+            2.1,
+            "target reached: y = 2.1 eV, within 0.1",
+        ),
+    ],
+)
+def test_a_value_is_reached_from_both_sides(wish, value, reason):
+    """Of a match and a window, `reached` is how far off a value may be."""
+    problem = rigs.asked(targets=(Target(name="y", unit="eV", **wish),))
+    said = stop_reason(StopRules(evaluations=9, reached=0.1), of(value, problem=problem))
+    assert said is None if reason is None else (said or "").startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("targets", "rules", "said"),
+    [
+        ((rigs.Y, Target(name="z")), {"reached": 1.0}, "a single goal max, min, match or window"),
+        ((Target(name="y", goal="learn"),), {"reached": 1.0}, "stop.reached: expected none"),
+        ((Target(name="y", goal="learn"),), {"plateau": 9}, "stop.plateau: .* no answer is better"),
+        ((Target(name="y", goal="match", value=1.0),), {"reached": -1.0}, "0 or more, got -1"),
+    ],
+)
+def test_a_rule_that_can_never_hold_is_refused(targets, rules, said):
+    """When the rig is put together, not after the campaign."""
+    problem = rigs.asked(targets=targets, combine="auto")
+    with pytest.raises(SettingsError, match=said):
+        rigs.rig(problem, rules=StopRules(evaluations=9, **rules))
+
+
+@pytest.mark.parametrize(("by", "stops"), [(0.0, False), (0.5, True)])
+def test_a_plateau_of_several_goals_is_one_of_their_front(by, stops):
+    """In shares of the box: a new end of the front is an improvement, if not of a half."""
+    problem = rigs.asked(targets=(rigs.Y, Target(name="z", goal="min")), combine="pareto")
+    pairs = [(1.0, 1.0), (0.0, 2.0), (2.0, 1.5)]
+    answers = [
+        rigs.measured(each, y=y, z=z)
+        for each, (y, z) in zip(rigs.candidates(problem, 3), pairs, strict=True)
+    ]
+    campaign = rigs.campaign(problem, 3, *rigs.observed(*answers))
+    reason = stop_reason(StopRules(evaluations=9, plateau=2, plateau_by=by), campaign)
+    assert reason == ("plateau: no better front in 2 evaluations" if stops else None)
+
+
 def test_a_target_is_not_reached_beyond_a_bound():
     """A value that breaks a bound answers another question."""
     problem = rigs.asked(bounds=(Bound(target="y", sense="<=", value=6.0),))

@@ -7,8 +7,10 @@ import pytest
 
 from loop.errors import OracleError
 from loop.objective import Objective, Target
+from loop.parameters import Ordinal
 from loop.records import Failed
 from oracles.folder.oracle import Folder
+from oracles.folder.rows import Unfit, _made
 from tests.oracles.laboratory import ASKED, SPACE, A, B, only, read, refusal, values
 
 GOOD = {(A, ""): {"toughness": 1.5, "cost": 3.0}, (B, ""): {"toughness": 2.5}}
@@ -213,3 +215,17 @@ def test_names_that_a_header_cannot_tell_apart_are_refused():
     objective = Objective(targets=(Target(name="status"),))
     with pytest.raises(OracleError, match=r"results column 'status'.*Rename the target"):
         Folder(folder=Path(), space=SPACE, objective=objective)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "cell", "said"),
+    [
+        (Ordinal(name="x", levels=("crude", "pure")), "raw", "one of crude, pure, got 'raw'"),
+        (Ordinal(name="x", levels=(1.0, 2.0), log=True), -1.0, "a number above 0, got -1"),
+    ],
+)
+def test_a_level_as_executed_must_be_one_that_can_be_encoded(parameter, cell, said):
+    """A name must be known; a number need not be a level, but have a logarithm where one is."""
+    with pytest.raises(Unfit, match=said):
+        _made(parameter, {"x": cell})
+    assert _made(parameter, {"x": parameter.levels[0]}) == parameter.levels[0]

@@ -246,3 +246,12 @@ def test_a_call_apart_ends_with_its_parent(tmp_path):
     while runs(int(pid.read_text())) and time.monotonic() < end:
         time.sleep(0.05)
     assert not runs(int(pid.read_text()))
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "body", ["time.sleep(0.05); return 1.0", "time.sleep(0.05); raise OSError"]
+)
+def test_an_answer_says_how_long_it_took(tmp_path, wall_s, body):
+    """In seconds, whether it is a value or a failure: what a cost is learnt from."""
+    assert 0.05 <= ask(lab(tmp_path, body, wall_s=wall_s)).source.seconds < 20

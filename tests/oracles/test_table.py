@@ -9,7 +9,7 @@ import pytest
 
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete
+from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
 from loop.records import Candidate, Failed, Measured, Why
 from loop.space import SearchSpace
 from oracles.table import Table
@@ -103,6 +103,18 @@ def test_columns_may_have_other_names(tmp_path):
     oracle = table(tmp_path, text, space=space, columns=columns)
     assert ask(oracle, alloy={"Cu": 0.25, "Au": 0.75}).values == {"yield": 7.0}
     assert ask(oracle, alloy={"Cu": 1.0}).values == {"yield": 9.0}
+
+
+def test_levels_are_read_as_numbers_or_as_names(tmp_path):
+    """An ordinal name is text; a row of a level that the space does not have is left out."""
+    parameters = (
+        Ordinal(name="load", levels=(1.0, 2.0, 5.0), unit="%"),
+        Ordinal(name="purity", levels=("crude", "pure")),
+    )
+    text = "load [%],purity,yield\n5,pure,7\n2,crude,9\n2,unknown,8\n"
+    oracle = table(tmp_path, text, space=SearchSpace(parameters=parameters))
+    assert ask(oracle, load=5.0, purity="pure").values == {"yield": 7.0}
+    assert len(oracle.known.points) == 2
 
 
 def test_parquet_answers_as_csv_does(tmp_path):

@@ -1,0 +1,113 @@
+"""What people decide of a campaign folder: written to its ledger at once, also during a run.
+
+Vetoes and retractions need the ledger alone, so that they can be made where no oracle is. Asking
+needs the whole rig: campaign.toml says whether the budget has room.
+"""
+
+from collections.abc import Mapping, Sequence
+from getpass import getuser
+from pathlib import Path
+
+from flows.folder import known, ledger_url, read
+from flows.typed import values
+from flows.views import found, praise
+from loop.campaign import Campaign, Result
+from loop.decisions import Decision
+from loop.errors import CampaignError
+from loop.ledger import Ledger
+from loop.people import Consequences, asking, consequences, repeating, retracting, vetoing
+from loop.records import Candidate, Json
+from loop.run import Rig, begin, decide, settle
+
+
+def user() -> str:
+    """The name under which this process runs; empty where it has none."""
+    try:
+        return getuser()
+    except (ImportError, KeyError, OSError):  # a container may run under a number
+        return ""
+
+
+def veto(folder: Path, candidates: Sequence[str], reason: str, by: str) -> Mapping[str, str]:
+    """Refuse candidates; those that are being evaluated, each with the worker that is at it."""
+    campaign, _ = known(folder)
+    _settle(folder, campaign, vetoing(candidates, reason, by))
+    running = campaign.running
+    return {each: running[each].worker for each in candidates if each in running}
+
+
+def retract(
+    folder: Path, candidate: str, reason: str, by: str, *, dry_run: bool
+) -> tuple[Campaign, Consequences]:
+    """Take answers back, or only say what that would do; the campaign, and what is changed."""
+    campaign, _ = known(folder)
+    decision = retracting(candidate, reason, by)
+    if dry_run:
+        decision(campaign)
+    else:
+        campaign = _settle(folder, campaign, decision)
+    return campaign, consequences(campaign, candidate)
+
+
+def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: str) -> Candidate:
+    """Propose the point of these words, or that of a candidate once more; the new candidate."""
+    if bool(words) == (replicate is not None):
+        raise CampaignError(
+            "ask",
+            "either a point, such as T=900, or --replicate ID",
+            "both" if words else "neither",
+            "Name one of them.",
+        )
+    begin(rig)
+    budget = rig.rules.evaluations
+    if replicate is not None:
+        decision = repeating(replicate, reason, by, budget=budget)
+    else:
+        decision = asking(values(words, rig.problem.space), reason, by, budget=budget)
+    return list(decide(rig, decision).candidates.values())[-1]
+
+
+def told(campaign: Campaign, changed: Consequences) -> list[str]:
+    """What a retraction changes, in sentences."""
+    now = _named(campaign, changed.after)
+    said = [f"The best was {_named(campaign, changed.before)}.", f"It is now {now}."]
+    if not changed.is_felt:
+        said = [f"The best stays {now}."]
+    if not changed.led_to:
+        return [*said, "No candidate was chosen by a model that used its answers."]
+    said.append(f"Chosen by a model that used its answers: {', '.join(changed.led_to)}.")
+    waiting = [each.id for each in campaign.pending if each.id in changed.led_to]
+    if waiting:
+        said.append(f"Still waiting among them: {', '.join(waiting)}. Veto what is not to be made.")
+    return said
+
+
+def plainly(campaign: Campaign, changed: Consequences) -> dict[str, Json]:
+    """The same for programs."""
+    pending = {each.id for each in campaign.pending}
+    return {
+        "candidate": changed.candidate,
+        "retracted": changed.candidate in campaign.retracted,
+        "changes": changed.is_felt,
+        "before": [found(result) for result in changed.before],
+        "after": [found(result) for result in changed.after],
+        "led_to": list(changed.led_to),
+        "waiting": [each for each in changed.led_to if each in pending],
+    }
+
+
+def _named(campaign: Campaign, leaders: Sequence[Result]) -> str:
+    """The best in one line; of a front its candidates."""
+    match leaders:
+        case []:
+            return "nothing"
+        case [best]:
+            return praise(campaign, best)
+        case _:
+            return f"the front {', '.join(each.candidate.id for each in leaders)}"
+
+
+def _settle(folder: Path, campaign: Campaign, decision: Decision) -> Campaign:
+    """The campaign after the decision, made without a rig."""
+    name = campaign.problem.name
+    return settle(campaign.problem, Ledger(ledger_url(folder, read(folder)), name), decision)

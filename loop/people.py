@@ -1,0 +1,199 @@
+"""What people decide: a candidate is refused, an answer is taken back, a point is asked for.
+
+As `loop.decisions`, pure functions from a campaign to events; but a person who asks for what cannot
+be, or is already so, is told. Nothing is deleted: the ledger keeps what was decided, why, and `by`
+whom.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from loop.campaign import Campaign, Result
+from loop.decisions import Decision
+from loop.errors import CampaignError
+from loop.parameters import Point
+from loop.records import Candidate, Event, Proposed, Retracted, Vetoed, Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What a retraction changes: the best, or the front, before and after it; whom it has led to.
+
+    `led_to` are the candidates that a model chose while the answers were used.
+    """
+
+    candidate: str
+    before: tuple[Result, ...]
+    after: tuple[Result, ...]
+    led_to: tuple[str, ...]
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether the best, or the front, is another one."""
+        return self.before != self.after
+
+
+def vetoing(candidates: Sequence[str], reason: str, by: str = "") -> Decision:
+    """Refuse candidates that wait for an answer, all or none; CampaignError where one does not.
+
+    They leave the budget; their points are never proposed again. What is made all the same and
+    measured counts like any other.
+    """
+
+    def decide(campaign: Campaign) -> list[Event]:
+        _require_reason(reason)
+        for candidate in dict.fromkeys(candidates):
+            _require_known(campaign, candidate)
+            _require_unanswered(campaign, candidate)
+        return [Vetoed(candidate=each, reason=reason, by=by) for each in dict.fromkeys(candidates)]
+
+    return decide
+
+
+def retracting(candidate: str, reason: str, by: str = "") -> Decision:
+    """Take a candidate's answers back; CampaignError where it has none, or they are already.
+
+    They are kept and not used, and stay paid for; the point is not proposed again.
+    """
+
+    def decide(campaign: Campaign) -> list[Event]:
+        _require_reason(reason)
+        _require_known(campaign, candidate)
+        if candidate in campaign.retracted:
+            raise CampaignError(
+                candidate, "answers that hold", f"answers {state(campaign, candidate)}"
+            )
+        if not campaign.observations.get(candidate):
+            raise CampaignError(
+                candidate, "an answer to take back", "none yet", "Refuse it with `athanor veto`."
+            )
+        return [Retracted(candidate=candidate, reason=reason, by=by)]
+
+    return decide
+
+
+def consequences(campaign: Campaign, candidate: str) -> Consequences:
+    """What taking the candidate's answers back changes, before it is done and after."""
+    others = {name: each for name, each in campaign.retracted.items() if name != candidate}
+    event = campaign.retracted.get(candidate, Retracted(candidate=candidate, reason=""))
+    return Consequences(
+        candidate=candidate,
+        before=replace(campaign, retracted=others).leaders,
+        after=replace(campaign, retracted={**others, candidate: event}).leaders,
+        led_to=campaign.led_to(candidate),
+    )
+
+
+def asking(point: Point, reason: str, by: str = "", *, budget: int) -> Decision:
+    """Propose a point that a person has chosen; SpaceError or CampaignError where it cannot be."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        space = campaign.problem.space
+        space.check(point)
+        asked = dict(
+            zip(
+                space.keys(space.encode(each.point for each in campaign.candidates.values())),
+                campaign.candidates,
+                strict=True,
+            )
+        )
+        earlier = asked.get(space.keys(space.encode([point]))[0])
+        if earlier is not None:
+            raise CampaignError(
+                "point",
+                "one that has not been asked for",
+                f"that of {earlier}, {state(campaign, earlier)}",
+                f"To ask it once more: athanor ask DIR --replicate {earlier}.",
+            )
+        return _proposed(campaign, point, Why(origin="manual", cause=_said(reason, by)), budget)
+
+    return decide
+
+
+def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Decision:
+    """Propose a candidate's point once more, under an id of its own; CampaignError if unknown."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        _require_known(campaign, candidate)
+        cause = f"{candidate} once more, {_said(reason, by)}".removesuffix(", ")
+        why = Why(origin="replicate", cause=cause)
+        return _proposed(campaign, campaign.candidates[candidate].point, why, budget)
+
+    return decide
+
+
+def because(event: Vetoed | Retracted) -> str:
+    """Why a person decided so, and who it was: `too hot (by Ann)`."""
+    return f"{event.reason} (by {event.by})" if event.by else event.reason
+
+
+def state(campaign: Campaign, candidate: str) -> str:
+    """How a candidate stands, in words that continue a sentence."""
+    if candidate in campaign.vetoed:
+        return f"vetoed: {because(campaign.vetoed[candidate])}"
+    if candidate in campaign.retracted:
+        return f"taken back: {because(campaign.retracted[candidate])}"
+    if candidate in {each.id for each, _ in campaign.failures}:
+        return "failed"
+    if candidate not in {each.id for each in campaign.pending}:
+        return "measured"
+    if campaign.latest(candidate):
+        return "partly measured"
+    running = campaign.running.get(candidate)
+    return "waiting" if running is None else f"being evaluated by {running.worker}"
+
+
+def _proposed(campaign: Campaign, point: Point, why: Why, budget: int) -> list[Event]:
+    """The event of one candidate, where the campaign goes on and an evaluation is left."""
+    if campaign.closed is not None:
+        raise CampaignError(
+            "campaign",
+            "one that goes on",
+            f"one that was closed: {campaign.closed}",
+            "Raise stop.evaluations in campaign.toml, or `athanor reopen` it.",
+        )
+    if campaign.asked >= budget:
+        raise CampaignError(
+            "budget",
+            f"fewer than {budget} candidates",
+            f"{campaign.asked} that count",
+            "Raise stop.evaluations in campaign.toml, or veto one that waits.",
+        )
+    return [Proposed(candidates=(Candidate(id=campaign.ids(1)[0], point=point, why=why),))]
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise CampaignError("reason", "a few words, to be put on record", repr(reason))
+
+
+def _require_known(campaign: Campaign, candidate: str) -> None:
+    if candidate not in campaign.candidates:
+        close = get_close_matches(candidate, campaign.candidates, n=1, cutoff=0.5)
+        remedy = f"Did you mean {close[0]}?" if close else "`athanor export` lists them."
+        raise CampaignError("candidate", "the id of a candidate", repr(candidate), remedy)
+
+
+def _require_unanswered(campaign: Campaign, candidate: str) -> None:
+    """Raise CampaignError where there is nothing to refuse any more, with what to do instead."""
+    is_open = candidate in {each.id for each in campaign.pending}
+    if is_open and not campaign.latest(candidate):
+        return
+    set_aside: Mapping[str, object] = {**campaign.vetoed, **campaign.retracted}
+    remedy = (
+        ""
+        if candidate in set_aside
+        else f"Take its answer back: athanor retract DIR {candidate} --reason TEXT."
+    )
+    raise CampaignError(
+        candidate,
+        "a candidate that waits for an answer",
+        f"one {state(campaign, candidate)}",
+        remedy,
+    )
+
+
+def _said(reason: str, by: str) -> str:
+    """Who asked, and why, as far as it was said."""
+    return ": ".join(filter(None, (f"asked by {by}" if by else "", reason)))
