@@ -14,9 +14,6 @@ import problems
 from loop.bayes import Bayes
 from loop.campaign import Campaign, candidate_id
 from loop.objective import Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Point
-from loop.pool import Listing
-from loop.pool import pool as pool_parameter
 from loop.records import (
     Candidate,
     Event,
@@ -28,7 +25,10 @@ from loop.records import (
     Source,
     Why,
 )
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Point
+from loop.space.pool import Listing
+from loop.space.pool import pool as pool_parameter
+from loop.space.space import SearchSpace
 from pools import Array, Table
 from problems import Function
 

@@ -18,7 +18,6 @@ def athanor(path: str) -> str:
     from loop.bayes import Bayes
     from loop.campaign import Campaign, candidate_id
     from loop.objective import Objective, Target
-    from loop.pool import Listing, pool
     from loop.records import (
         Candidate,
         Event,
@@ -30,7 +29,8 @@ def athanor(path: str) -> str:
         Source,
         Why,
     )
-    from loop.space import SearchSpace
+    from loop.space.pool import Listing, pool
+    from loop.space.space import SearchSpace
 
     frame = pd.read_csv(path)
     names = tuple(frame.columns[:-1])

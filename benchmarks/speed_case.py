@@ -50,9 +50,7 @@ def athanor(case: argparse.Namespace) -> dict[str, Any]:
 
     from loop.bayes import Bayes
     from loop.campaign import Campaign, candidate_id
-    from loop.data import training_data
     from loop.objective import Objective, Target
-    from loop.pool import Listing, pool
     from loop.records import (
         Candidate,
         Measured,
@@ -63,8 +61,10 @@ def athanor(case: argparse.Namespace) -> dict[str, Any]:
         Source,
         Why,
     )
-    from loop.space import SearchSpace
-    from loop.surrogate import fit
+    from loop.space.pool import Listing, pool
+    from loop.space.space import SearchSpace
+    from loop.surrogate.data import training_data
+    from loop.surrogate.portfolio import fit
 
     def prepare(X: Any, y: Any) -> Callable[[], list[int]]:
         names = tuple(f"x{column}" for column in range(X.shape[1]))

@@ -11,8 +11,8 @@ from flows.pool import listed
 from flows.rig import Setup, load
 from flows.views import written
 from loop.campaign import Campaign
-from loop.pool import Pool
 from loop.run import replay
+from loop.space.pool import Pool
 
 DISTRIBUTION = "athanor-loop"
 PACKAGES = ("loop", "oracles", "flows")

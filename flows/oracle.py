@@ -19,10 +19,10 @@ from flows.settings import (
     TableTable,
 )
 from loop.errors import SettingsError
-from loop.parameters import Categorical, Composition
-from loop.pool import Pool
 from loop.protocols import Declaration, Oracle
 from loop.records import Problem
+from loop.space.parameters import Categorical, Composition
+from loop.space.pool import Pool
 from loop.units import convert
 from oracles.atoms.failures import Refusal
 from oracles.atoms.library import is_library, structures

@@ -1,8 +1,8 @@
-"""The rows of a pool, from a CSV or Parquet table or from structures, for `loop.pool`.
+"""The rows of a pool, from a CSV or Parquet table or from structures, for `loop.space.pool`.
 
 A table is read in blocks, and only the columns that are wanted, so that a million rows need little
 more memory than their features do. Nothing is left out in silence: a cell that is no number is an
-error that names it, and `loop.pool.Pool` says which columns it has.
+error that names it, and `loop.space.pool.Pool` says which columns it has.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ from flows.refusal import nearest
 from flows.settings import PoolTable
 from flows.sheet import Sheet, numbers, readable, sheet
 from loop.errors import SettingsError
-from loop.pool import Array, Ids, Listing, Pool, pool
+from loop.space.pool import Array, Ids, Listing, Pool, pool
 from oracles.atoms.library import (
     Structure,
     content,

@@ -30,7 +30,8 @@ from loop.choices import Acquisition
 from loop.cost import require_cost
 from loop.errors import LoopError, SettingsError, SpaceError
 from loop.objective import MOST_PARETO, Bound, Objective, Target
-from loop.parameters import (
+from loop.records import Json, Problem
+from loop.space.parameters import (
     Categorical,
     Composition,
     Continuous,
@@ -38,9 +39,8 @@ from loop.parameters import (
     Ordinal,
     Parameter,
 )
-from loop.records import Json, Problem
-from loop.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
-from loop.space import SearchSpace
+from loop.space.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
+from loop.space.space import SearchSpace
 from loop.units import convert, require
 
 BOUND = re.compile(

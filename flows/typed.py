@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from flows.refusal import nearest
 from loop.errors import SpaceError
-from loop.parameters import (
+from loop.space.parameters import (
     Categorical,
     Composition,
     Continuous,
@@ -17,8 +17,8 @@ from loop.parameters import (
     Parameter,
     Value,
 )
-from loop.pool import Pool
-from loop.space import SearchSpace
+from loop.space.pool import Pool
+from loop.space.space import SearchSpace
 
 
 def values(words: Sequence[str], space: SearchSpace) -> dict[str, Value]:

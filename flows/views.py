@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from loop.campaign import Campaign, Result
 from loop.objective import Objective, Target
-from loop.parameters import Composition, Parameter, Point
 from loop.people import because
 from loop.records import (
     Attached,
@@ -26,6 +25,7 @@ from loop.records import (
     Retracted,
     Vetoed,
 )
+from loop.space.parameters import Composition, Parameter, Point
 
 Cell: TypeAlias = str | float | int | None
 Entries: TypeAlias = Sequence[tuple[str, Event]]

@@ -10,13 +10,13 @@ from loop.campaign import Campaign
 from loop.choices import Acquisition, Expertise
 from loop.choosing import Choosing, beside, shared
 from loop.cost import cost
-from loop.data import Data, training_data
 from loop.designs import design_size, fill
 from loop.feasibility import feasibility
-from loop.outliers import downweighted
 from loop.records import Candidate, Why, derive_seed
 from loop.replicates import hinges
-from loop.surrogate import Fitted, fit
+from loop.surrogate.data import Data, training_data
+from loop.surrogate.outliers import downweighted
+from loop.surrogate.portfolio import Fitted, fit
 
 LEAST = 2  # measured values of a target without which there is nothing to fit
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from loop.errors import CampaignError
 from loop.front import balance, extent, nondominated, reference_point, share
-from loop.parameters import Array, Point
 from loop.records import (
     TRANSIENT,
     Amended,
@@ -39,6 +38,7 @@ from loop.records import (
     Started,
     Vetoed,
 )
+from loop.space.parameters import Array, Point
 
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
 CODE_LETTERS = "bcdfghjkmnpqrstvwxyz"  # nothing misread on a vial, no word, no month

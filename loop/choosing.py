@@ -6,17 +6,17 @@ from functools import cached_property
 
 import numpy as np
 
-from loop.acquisition import Ask, Chance, proxies, worth
+from loop.acquisition.closed import Ask, Chance, proxies, worth
 from loop.campaign import Campaign
 from loop.choices import Acquisition
 from loop.designs import fresh, shortfall
 from loop.health import health
-from loop.parameters import Array, Point
-from loop.pool import Index, Pool
 from loop.records import Candidate, Health, Why, derive_seed
-from loop.search import Asked, best_of, largest, scan
-from loop.space import SearchSpace
-from loop.surrogate import Fitted
+from loop.search.largest import Asked, best_of, largest, scan
+from loop.space.parameters import Array, Point
+from loop.space.pool import Index, Pool
+from loop.space.space import SearchSpace
+from loop.surrogate.portfolio import Fitted
 
 NEAR_BEST = 3  # this many of the best observed points are searched around
 REGION = 512  # points over which pure learning wants to be right

@@ -16,9 +16,9 @@ import numpy as np
 
 from loop.campaign import Campaign
 from loop.errors import SettingsError
-from loop.gp import Samples, learn, settled, start
-from loop.parameters import Array, Point
-from loop.space import SearchSpace
+from loop.space.parameters import Array, Point
+from loop.space.space import SearchSpace
+from loop.surrogate.gp import Samples, learn, settled, start
 
 LEARNT = "learnt"
 WHERE = "proposer.cost"

@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from loop.campaign import Campaign
 from loop.errors import CampaignError, SettingsError, SpaceError
-from loop.pool import Pool
 from loop.records import (
     Amended,
     Closed,
@@ -30,6 +29,7 @@ from loop.records import (
     Source,
     Started,
 )
+from loop.space.pool import Pool
 
 Decision: TypeAlias = Callable[[Campaign], Sequence[Event]]
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from loop.campaign import Campaign
-from loop.draws import coordinates, draw_all
 from loop.errors import ConstraintsInfeasible, PoolExhausted
-from loop.parameters import Array, Categorical, Ordinal, Point
 from loop.records import Candidate, Why, derive_seed
-from loop.rules import Expression
-from loop.space import FEW_POINTS, SearchSpace
-from loop.witness import descend
+from loop.space.draws import coordinates, draw_all
+from loop.space.parameters import Array, Categorical, Ordinal, Point
+from loop.space.rules import Expression
+from loop.space.space import FEW_POINTS, SearchSpace
+from loop.space.witness import descend
 
 BLOCK = 256  # points drawn at a time; a power of two keeps a Sobol sequence balanced
 FRUITLESS = 4  # blocks without a row before the constraints are called too tight for rejection

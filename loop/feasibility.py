@@ -22,7 +22,9 @@ from scipy.spatial.distance import cdist
 from scipy.special import log_ndtr
 
 from loop.campaign import Campaign
-from loop.gp import (
+from loop.records import Kind
+from loop.space.parameters import Array
+from loop.surrogate.gp import (
     LEAST_LENGTH,
     Hyper,
     blocks,
@@ -31,9 +33,7 @@ from loop.gp import (
     length_slopes,
     log_prior,
 )
-from loop.gp import MOST as MOST_LENGTH
-from loop.parameters import Array
-from loop.records import Kind
+from loop.surrogate.gp import MOST as MOST_LENGTH
 
 IMPOSSIBLE: frozenset[Kind] = frozenset({"infeasible", "not_converged"})
 FEW = 3  # failures: fewer say nothing about where a border runs

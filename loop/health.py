@@ -10,10 +10,10 @@ from math import sqrt
 import numpy as np
 from scipy.special import bdtr
 
-from loop.outliers import outliers, scores
-from loop.parameters import Array
 from loop.records import Health
-from loop.surrogate import LEAST_SPREAD, Fitted
+from loop.space.parameters import Array
+from loop.surrogate.outliers import outliers, scores
+from loop.surrogate.portfolio import LEAST_SPREAD, Fitted
 
 LEAST = 5  # outcomes: fewer are too few to judge by
 Z95 = 1.96  # a normal distribution holds 95 % within so many standard deviations

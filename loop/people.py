@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
-from loop.parameters import Point
 from loop.records import Candidate, Event, Proposed, Retracted, Vetoed, Why
+from loop.space.parameters import Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What is written down: the problem, candidates, answers, and the events of the ledger.
 
 Nouns only: every class is a frozen record of plain values, and the order of events is the order
-of the ledger. A point is a mapping from parameter name to value (`loop.parameters`).
+of the ledger. A point is a mapping from parameter name to value (`loop.space.parameters`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from loop.errors import CampaignError
 from loop.objective import Objective
-from loop.parameters import Point, Value
-from loop.space import SearchSpace
+from loop.space.parameters import Point, Value
+from loop.space.space import SearchSpace
 
 Json: TypeAlias = Any  # what json.loads returns
 

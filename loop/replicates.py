@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loop.campaign import Campaign
-from loop.data import Data, identities
-from loop.parameters import Array
-from loop.surrogate import Fitted
+from loop.space.parameters import Array
+from loop.surrogate.data import Data, identities
+from loop.surrogate.portfolio import Fitted
 
 ENOUGH = 3  # measurements of one point: from then on its mean is known better than the model
 EVERY = 5  # candidates between two replicates at least: at most a fifth of a budget

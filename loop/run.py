@@ -17,9 +17,9 @@ from loop.campaign import Campaign
 from loop.decisions import Decision, claiming, closing, opening, settling
 from loop.errors import CampaignError, Conflict, Shortfall
 from loop.ledger import Ledger
-from loop.parameters import Value
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
+from loop.space.parameters import Value
 from loop.stopping import StopRules, require_rules, room, stop_reason
 
 Answers: TypeAlias = Sequence[Observation | Receipt]

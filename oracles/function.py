@@ -39,7 +39,7 @@ from loop.errors import OracleError
 from loop.objective import Objective
 from loop.protocols import Declaration
 from loop.records import Candidate, Failed, Json, Kind, Measured, Observation, Source
-from loop.space import SearchSpace
+from loop.space.space import SearchSpace
 
 Said: TypeAlias = dict[str, Json]  # {"result": ...}, or {"kind": ..., "message": ..., "log": ...}
 

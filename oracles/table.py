@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from loop.errors import OracleError
 from loop.objective import Objective
-from loop.parameters import (
+from loop.protocols import Declaration
+from loop.records import Candidate, Failed, Measured, Observation, Source, derive_seed
+from loop.space.parameters import (
     Array,
     Categorical,
     Composition,
@@ -33,11 +35,9 @@ from loop.parameters import (
     Value,
     is_named,
 )
-from loop.pool import Pool
-from loop.protocols import Declaration
-from loop.records import Candidate, Failed, Measured, Observation, Source, derive_seed
-from loop.simplex import PRESENT
-from loop.space import SearchSpace
+from loop.space.pool import Pool
+from loop.space.simplex import PRESENT
+from loop.space.space import SearchSpace
 from loop.units import convert
 
 NAME = "table"

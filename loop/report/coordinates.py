@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from loop.objective import Target
-from loop.parameters import (
+from loop.report.drawing import Axis, Mark, grade
+from loop.report.marks import by_value, failure, goodness, tip, waiting
+from loop.report.quantities import label
+from loop.report.rows import Row
+from loop.space.parameters import (
     Categorical,
     Composition,
     Continuous,
@@ -18,11 +22,7 @@ from loop.parameters import (
     Point,
     Value,
 )
-from loop.pool import Pool
-from loop.report.drawing import Axis, Mark, grade
-from loop.report.marks import by_value, failure, goodness, tip, waiting
-from loop.report.quantities import label
-from loop.report.rows import Row
+from loop.space.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

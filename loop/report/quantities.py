@@ -7,7 +7,7 @@ from math import ceil, floor, isfinite, log10
 from markupsafe import Markup
 
 from loop.objective import Bound
-from loop.parameters import (
+from loop.space.parameters import (
     Categorical,
     Composition,
     Continuous,
@@ -16,7 +16,7 @@ from loop.parameters import (
     Parameter,
     Value,
 )
-from loop.pool import Pool
+from loop.space.pool import Pool
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 BLANK = "\u00a0"  # no line breaks between a number and its unit

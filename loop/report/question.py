@@ -8,10 +8,10 @@ from typing import assert_never
 
 from loop.campaign import Campaign
 from loop.objective import Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
-from loop.pool import Pool
 from loop.records import Json
 from loop.report.quantities import limit, number, percent, quantity, unit
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
+from loop.space.pool import Pool
 from loop.stopping import StopRules
 
 SECRET_KEY = re.compile(r"passw|secret|token|api_?key", re.IGNORECASE)

@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 from loop.campaign import Campaign, Result
 from loop.objective import Objective
-from loop.parameters import Point
 from loop.people import because
 from loop.records import (
     Attached,
@@ -18,6 +17,7 @@ from loop.records import (
     Why,
 )
 from loop.report.quantities import limit, number
+from loop.space.parameters import Point
 
 State: TypeAlias = Literal[
     "best",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from loop.campaign import Campaign
 from loop.objective import Target
-from loop.parameters import Composition
 from loop.report.coordinates import Coordinate, coordinates, marked, values_of
 from loop.report.drawing import Frame, Sheet, raised, spanning
 from loop.report.marks import ramp, state_keys
@@ -16,6 +15,7 @@ from loop.report.parallel import parallel
 from loop.report.quantities import label
 from loop.report.rows import Row
 from loop.report.ternary import ternary
+from loop.space.parameters import Composition
 
 
 def spaces(campaign: Campaign, rows: Sequence[Row]) -> list[Sheet]:

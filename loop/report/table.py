@@ -7,10 +7,10 @@ from markupsafe import Markup
 
 from loop.campaign import Campaign
 from loop.objective import Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
-from loop.pool import Pool
 from loop.report.quantities import column, label, setting, with_error
 from loop.report.rows import Row, reason
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
+from loop.space.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,15 +16,15 @@ from ase.build import bulk
 from ase.data import atomic_numbers, reference_states
 
 from loop.errors import OracleError
-from loop.parameters import Point, Value
 from loop.records import Candidate, derive_seed
+from loop.space.parameters import Point, Value
 from oracles.atoms.failures import Refusal
 
 # Atoms in the cell that is repeated: conventional for the cubic lattices, primitive for hcp.
 SITES: Mapping[str, int] = {"fcc": 4, "bcc": 2, "hcp": 2, "sc": 1, "diamond": 8}
 ALLOY_LATTICES = ("fcc", "bcc", "hcp")
 IDEAL_C_OVER_A = (8 / 3) ** 0.5  # of close-packed spheres
-SUM_TOLERANCE = 1e-6  # the same as loop.parameters.Composition's
+SUM_TOLERANCE = 1e-6  # the same as loop.space.parameters.Composition's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ from typing import Literal, TypeAlias
 
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective
-from loop.parameters import Categorical, Composition, Parameter, is_named
-from loop.pool import Pool
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Parameter, is_named
+from loop.space.pool import Pool
+from loop.space.space import SearchSpace
 from loop.units import convert
 
 Role: TypeAlias = Literal[

@@ -6,8 +6,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import TypeAlias
 
-from loop.parameters import Point
 from loop.records import Candidate, Measured, Observation, Rejection
+from loop.space.parameters import Point
 from loop.units import convert
 from oracles.folder.columns import Column
 from oracles.folder.numbers import NUMBER

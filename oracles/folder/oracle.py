@@ -19,7 +19,7 @@ from loop.errors import OracleError
 from loop.objective import Objective
 from loop.protocols import Declaration
 from loop.records import Candidate, Receipt, Rejection, Source
-from loop.space import SearchSpace
+from loop.space.space import SearchSpace
 from oracles.folder.columns import read_header, vocabulary
 from oracles.folder.crosscheck import compare, reject_contradictions
 from oracles.folder.files import write_changed, write_whole

@@ -5,10 +5,18 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from loop.errors import SpaceError
-from loop.parameters import Categorical, Composition, Continuous, Ordinal, Parameter, Point, Value
-from loop.pool import Pool
 from loop.records import Failed, Kind, Measured, Observation, Rejection, Source
-from loop.space import SearchSpace
+from loop.space.parameters import (
+    Categorical,
+    Composition,
+    Continuous,
+    Ordinal,
+    Parameter,
+    Point,
+    Value,
+)
+from loop.space.pool import Pool
+from loop.space.space import SearchSpace
 from loop.units import convert
 from oracles.folder.columns import Column, Role, fields
 from oracles.folder.numbers import number
@@ -18,7 +26,7 @@ FINE = frozenset({"ok", "done", "measured"})
 # Of a sample, not of settings: `invalid_input` would end the campaign.
 KINDS = tuple(kind for kind in get_args(Kind) if kind != "invalid_input")
 FAILED: Mapping[str, Kind] = {"failed": "infeasible", **{kind: kind for kind in KINDS}}
-SUM_SLACK = 1e-6  # as loop.parameters allows a composition
+SUM_SLACK = 1e-6  # as loop.space.parameters allows a composition
 
 
 class Unfit(Exception):

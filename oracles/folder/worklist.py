@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 
 from loop.objective import Objective
-from loop.parameters import Composition, Parameter, Point
 from loop.records import Candidate
-from loop.space import SearchSpace
+from loop.space.parameters import Composition, Parameter, Point
+from loop.space.space import SearchSpace
 from oracles.folder.columns import fields, titled, unit_of
 
 

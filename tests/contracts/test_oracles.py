@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from loop.objective import Objective, Target
-from loop.parameters import Composition, Continuous
 from loop.records import Candidate, Why
-from loop.space import SearchSpace
+from loop.space.parameters import Composition, Continuous
+from loop.space.space import SearchSpace
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.structures import RandomAlloy
 from oracles.folder.oracle import Folder

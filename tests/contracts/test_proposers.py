@@ -14,8 +14,6 @@ from loop.designs import Design
 from loop.errors import Shortfall
 from loop.ledger import decode_event, encode_event
 from loop.objective import Bound, Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete
-from loop.pool import Listing, pool
 from loop.protocols import Proposer
 from loop.records import (
     Candidate,
@@ -28,8 +26,10 @@ from loop.records import (
     Source,
     Vetoed,
 )
-from loop.rules import Linear
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.pool import Listing, pool
+from loop.space.rules import Linear
+from loop.space.space import SearchSpace
 
 T = Continuous(name="T", low=300.0, high=1200.0, unit="K")
 RATE = Continuous(name="rate", low=1e-3, high=10.0, log=True)

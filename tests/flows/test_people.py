@@ -12,9 +12,9 @@ from flows.rig import holding, load
 from flows.session import take_turn
 from flows.typed import values
 from loop.errors import SpaceError
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
 from loop.records import Amended
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.space import SearchSpace
 
 SPACE = SearchSpace(
     parameters=(

@@ -16,8 +16,8 @@ from ase.build import bulk
 from flows.oracle import oracle
 from flows.problem import stated
 from loop.errors import LoopError
-from loop.pool import Pool
 from loop.records import Candidate, Why
+from loop.space.pool import Pool
 
 CAMPAIGN = """
 name = "screen"

@@ -6,8 +6,8 @@ import pytest
 
 from flows.problem import stated
 from loop.errors import SettingsError
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
-from loop.rules import Dependent, Excluded, Expression, Linear, Span
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
 
 REST = """
 [[target]]

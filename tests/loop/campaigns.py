@@ -7,7 +7,6 @@ import numpy as np
 
 from loop.campaign import Campaign, candidate_id
 from loop.objective import Bound, Combine, Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Parameter
 from loop.records import (
     Candidate,
     Event,
@@ -28,8 +27,9 @@ from loop.records import (
     Started,
     Why,
 )
-from loop.rules import Linear
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Parameter
+from loop.space.rules import Linear
+from loop.space.space import SearchSpace
 
 Entries = list[tuple[str, Event]]
 

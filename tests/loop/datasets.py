@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loop.data import Data
+from loop.surrogate.data import Data
 
 
 def data(X, *columns, Yvar=None):

@@ -9,7 +9,6 @@ from loop.campaign import Campaign, candidate_id
 from loop.designs import Design
 from loop.ledger import Ledger
 from loop.objective import Bound, Combine, Objective, Target
-from loop.parameters import Continuous, Parameter, Point
 from loop.protocols import Declaration, Proposer
 from loop.records import (
     Candidate,
@@ -26,9 +25,10 @@ from loop.records import (
     Source,
     Why,
 )
-from loop.rules import Rule
 from loop.run import Rig
-from loop.space import SearchSpace
+from loop.space.parameters import Continuous, Parameter, Point
+from loop.space.rules import Rule
+from loop.space.space import SearchSpace
 from loop.stopping import StopRules
 
 A = Continuous(name="a", low=0.0, high=1.0)

@@ -10,15 +10,6 @@ from hypothesis import strategies as st
 
 from loop.designs import fresh
 from loop.objective import Bound, Combine, Objective, Target
-from loop.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-    Point,
-)
 from loop.records import (
     Amended,
     Attached,
@@ -45,8 +36,17 @@ from loop.records import (
     Vetoed,
     Why,
 )
-from loop.rules import Dependent, Excluded, Expression, Linear, Span
-from loop.space import SearchSpace
+from loop.space.parameters import (
+    Categorical,
+    Composition,
+    Continuous,
+    Discrete,
+    Ordinal,
+    Parameter,
+    Point,
+)
+from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
+from loop.space.space import SearchSpace
 
 ELEMENTS = ("Cu", "Au", "Pd", "Ni", "Al")
 UNITS = ("", "K", "GPa", "g/cm^3", "eV/atom", "%")

@@ -12,23 +12,23 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from scipy.spatial.distance import pdist
 
-from loop.acquisition import Ask, worth
+from loop.acquisition.closed import Ask, worth
 from loop.bayes import Bayes
 from loop.campaign import Campaign
 from loop.choosing import NEAR_BEST
-from loop.data import training_data
 from loop.designs import Design, design_size, fresh
 from loop.errors import PoolExhausted, Shortfall
 from loop.objective import Bound, Goal, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete
-from loop.pool import Listing, pool
 from loop.records import Observed, Opened, Proposed, Retracted, Vetoed
-from loop.rules import Expression, Linear
 from loop.run import turns
-from loop.search import APART
-from loop.space import SearchSpace
+from loop.search.largest import APART
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.pool import Listing, pool
+from loop.space.rules import Expression, Linear
+from loop.space.space import SearchSpace
 from loop.stopping import StopRules
-from loop.surrogate import fit
+from loop.surrogate.data import training_data
+from loop.surrogate.portfolio import fit
 from tests.loop import rigs
 from tests.loop import strategies as some
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.campaign import ATTEMPTS, Campaign
-from loop.data import training_data
 from loop.errors import CampaignError
 from loop.ledger import decode_event, encode_event
 from loop.objective import Bound, Target
@@ -27,6 +26,7 @@ from loop.records import (
     Started,
     Vetoed,
 )
+from loop.surrogate.data import training_data
 from tests.loop import rigs
 from tests.loop import strategies as some
 

@@ -6,8 +6,8 @@ import pytest
 from loop.campaign import Campaign
 from loop.cost import FEW, Cost, cost, require_cost
 from loop.errors import LoopError
-from loop.parameters import Composition, Continuous
 from loop.records import Measured, Source
+from loop.space.parameters import Composition, Continuous
 from tests.loop import rigs
 
 T = Continuous(name="T", low=300.0, high=1300.0, unit="K")

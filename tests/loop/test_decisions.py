@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.campaign import Campaign
-from loop.data import training_data
 from loop.decisions import claiming, closing, opening, settling
 from loop.errors import CampaignError, SettingsError
-from loop.parameters import Continuous
 from loop.records import (
     Amended,
     Closed,
@@ -29,6 +27,8 @@ from loop.records import (
     Started,
     Vetoed,
 )
+from loop.space.parameters import Continuous
+from loop.surrogate.data import training_data
 from tests.loop import rigs
 
 PROBLEM = rigs.asked(targets=(rigs.Y, rigs.Z))

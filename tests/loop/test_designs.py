@@ -7,10 +7,10 @@ from hypothesis import given
 from loop.campaign import Campaign
 from loop.designs import Design, everything, fresh
 from loop.errors import ConstraintsInfeasible, PoolExhausted
-from loop.parameters import Categorical, Composition, Continuous, Discrete
 from loop.records import Opened, Proposed
-from loop.rules import Linear
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.rules import Linear
+from loop.space.space import SearchSpace
 from tests.loop import rigs
 from tests.loop import strategies as some
 

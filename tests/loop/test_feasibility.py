@@ -9,8 +9,8 @@ import pytest
 from loop.bayes import Bayes
 from loop.campaign import Campaign
 from loop.feasibility import FEW, NEAR, WALL, _loss, classify, feasibility
-from loop.parameters import Continuous
 from loop.records import Event, Failed, Observed, Opened, Proposed
+from loop.space.parameters import Continuous
 from tests.loop import rigs
 
 NAMES = ("x", "u", "v")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from loop.health import health, sentence
-from loop.outliers import LEAST, LIMIT, downweighted, outliers
 from loop.records import Health
-from loop.surrogate import fit
+from loop.surrogate.outliers import LEAST, LIMIT, downweighted, outliers
+from loop.surrogate.portfolio import fit
 from tests.loop.datasets import data
 
 BOUNDS = np.array([[0.0, 0.0], [1.0, 1.0]])

@@ -10,7 +10,6 @@ from loop.campaign import Campaign
 from loop.decisions import settling
 from loop.designs import Design
 from loop.errors import CampaignError, PoolExhausted, SpaceError
-from loop.parameters import Categorical, Composition
 from loop.people import asking, consequences, repeating, retracting, vetoing
 from loop.records import (
     Closed,
@@ -26,6 +25,7 @@ from loop.records import (
     Why,
 )
 from loop.run import advance, begin, decide, record, turn
+from loop.space.parameters import Categorical, Composition
 from loop.stopping import StopRules, room
 from tests.loop import rigs
 from tests.loop import strategies as some

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from loop.data import training_data
 from loop.objective import Target
-from loop.parameters import Continuous
 from loop.records import Candidate, Measured, Source, Why
 from loop.replicates import ENOUGH, EVERY, hinges
-from loop.surrogate import fit
+from loop.space.parameters import Continuous
+from loop.surrogate.data import training_data
+from loop.surrogate.portfolio import fit
 from tests.loop import rigs
 
 X = Continuous(name="x", low=0.0, high=1.0)

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import pytest
 
 from loop.objective import Target
-from loop.parameters import Categorical, Ordinal
 from loop.records import (
     Amended,
     Closed,
@@ -27,7 +26,8 @@ from loop.report.quantities import column, formula, number, setting, unit, with_
 from loop.report.question import varied
 from loop.report.rows import rows
 from loop.report.trust import trust
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Ordinal
+from loop.space.space import SearchSpace
 from loop.stopping import StopRules
 from tests.loop import campaigns as made
 

@@ -13,7 +13,6 @@ from loop.campaign import Campaign
 from loop.decisions import closing, reopening, settling
 from loop.designs import Design
 from loop.errors import LoopError, OracleError
-from loop.parameters import Discrete
 from loop.records import (
     Amended,
     Candidate,
@@ -39,6 +38,7 @@ from loop.run import (
     turn,
     turns,
 )
+from loop.space.parameters import Discrete
 from loop.stopping import StopRules
 from tests.loop import rigs
 from tests.loop import strategies as some

@@ -1,9 +1,9 @@
 """A small laboratory: three candidates, a folder for their results, and short ways to read them."""
 
 from loop.objective import Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Point
 from loop.records import Candidate, Measured, Problem, Why
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Point
+from loop.space.space import SearchSpace
 from oracles.folder.oracle import Folder
 
 SPACE = SearchSpace(

@@ -7,8 +7,8 @@ import pytest
 
 from loop.errors import OracleError
 from loop.objective import Objective, Target
-from loop.parameters import Ordinal
 from loop.records import Failed
+from loop.space.parameters import Ordinal
 from oracles.folder.oracle import Folder
 from oracles.folder.rows import Unfit, _made
 from tests.oracles.laboratory import ASKED, SPACE, A, B, only, read, refusal, values

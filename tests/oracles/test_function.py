@@ -12,9 +12,9 @@ import pytest
 
 from loop.errors import OracleError
 from loop.objective import Objective, Target
-from loop.parameters import Composition, Continuous, Point
 from loop.records import Candidate, Failed, Kind, Measured, Why
-from loop.space import SearchSpace
+from loop.space.parameters import Composition, Continuous, Point
+from loop.space.space import SearchSpace
 from oracles.function import Function, Refusal
 
 SPACE = SearchSpace(

@@ -9,9 +9,9 @@ import pytest
 
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective, Target
-from loop.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
 from loop.records import Candidate, Failed, Measured, Why
-from loop.space import SearchSpace
+from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.space import SearchSpace
 from oracles.table import Table
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -1,0 +1,1 @@
+"""The acquisition: what a candidate is worth."""

@@ -1,0 +1,1 @@
+"""The search: where a candidate is worth most."""

@@ -1,0 +1,1 @@
+"""The search space: what may be varied, what is forbidden, and the border to numbers."""
