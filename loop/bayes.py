@@ -92,8 +92,8 @@ class Bayes:
         )
         found = list(chosen)
         hinge = hinges(campaign, fitted, fitted.data) if self.replicate else None
-        if hinge is not None:
-            found.append(choosing.again(hinge.candidate, hinge.cause, found))
+        again = choosing.again(hinge.candidate, hinge.cause, found) if hinge else None
+        found += [again] if again else []
         while len(found) < count:
             found.append(choosing.next(found, count))
         return found

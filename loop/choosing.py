@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loop.acquisition.closed import Ask, Chance, proxies, worth
 from loop.campaign import Campaign
@@ -37,13 +38,7 @@ class Choosing:
         campaign = beside(self.campaign, chosen)
         space = shared(campaign.problem.space, chosen)
         seed = derive_seed(self.seed, len(chosen))
-        ask = Ask(
-            fitted=self.fitted,
-            objective=campaign.problem.objective,
-            pending=space.encode(c.point for c in campaign.pending),
-            factors=self.factors,
-            seed=seed,
-        )
+        ask = self._ask(campaign, seed)
         if space.pool is not None and not space.fixed:
             found = self._from_pool(ask, campaign, space.pool)
         else:
@@ -54,12 +49,19 @@ class Choosing:
         why = self._why(row, name, amount, seed)
         return Candidate(id=campaign.ids(1)[0], point=point, why=why)
 
-    def again(self, candidate: str, cause: str, chosen: Sequence[Candidate]) -> Candidate:
-        """The point of a candidate once more, because of the noise of what was measured there."""
+    def again(self, candidate: str, cause: str, chosen: Sequence[Candidate]) -> Candidate | None:
+        """The point of a candidate once more, because of the noise of what was measured there.
+
+        As it was executed, else as it was asked; None where the space now allows neither.
+        """
         campaign = beside(self.campaign, chosen)
+        space = shared(campaign.problem.space, chosen)
         made = {result.candidate.id: result.point for result in campaign.results}
-        point = made[candidate]
-        row = campaign.problem.space.encode([point])[0]
+        points = (made[candidate], space.complete(campaign.candidates[candidate].point))
+        point = next((each for each in points if space.contains(each)), None)
+        if point is None:
+            return None
+        row = space.encode([point])[0]
         why = replace(self._why(row, "", None, self.seed), origin="replicate", cause=cause)
         return Candidate(id=campaign.ids(1)[0], point=point, why=why)
 
@@ -80,11 +82,7 @@ class Choosing:
     def _from_pool(
         self, ask: Ask, campaign: Campaign, pool: Pool
     ) -> tuple[Point, Array, str, float] | None:
-        free = np.ones(pool.count, dtype=bool)
-        space = campaign.problem.space
-        asked = [space.complete(c.point)[pool.name] for c in campaign.candidates.values()]
-        free[pool.rows_of(asked)] = False
-        rows = self._shortlist[free[self._shortlist]]
+        rows = self._shortlist[_free(campaign, pool)[self._shortlist]]
         value = worth(ask, self.how, self._region)
         found = best_of(value, pool.X[rows], ask.seed)
         if found is None:
@@ -94,21 +92,21 @@ class Choosing:
 
     @cached_property
     def _shortlist(self) -> Index:
-        """Rows of a pool, none asked before this turn, among which its candidates are chosen."""
-        space, campaign = self.campaign.problem.space, self.campaign
-        if space.pool is None:
+        """Rows of the pool, none asked before this turn, among which its candidates are chosen."""
+        pool = self.campaign.problem.space.pool
+        if pool is None:
             raise TypeError
-        free = np.ones(space.pool.count, dtype=bool)
-        asked = [space.complete(c.point)[space.pool.name] for c in campaign.candidates.values()]
-        free[space.pool.rows_of(asked)] = False
-        ask = Ask(
+        worths = proxies(self._ask(self.campaign, self.seed), self.how, self._region)
+        return scan(worths, pool, _free(self.campaign, pool), self.seed)
+
+    def _ask(self, campaign: Campaign, seed: int) -> Ask:
+        return Ask(
             fitted=self.fitted,
             objective=campaign.problem.objective,
-            pending=space.encode(c.point for c in campaign.pending),
+            pending=campaign.problem.space.encode(c.point for c in campaign.pending),
             factors=self.factors,
-            seed=self.seed,
+            seed=seed,
         )
-        return scan(proxies(ask, self.how, self._region), space.pool, free, self.seed)
 
     @cached_property
     def _region(self) -> Array:
@@ -141,6 +139,16 @@ class Choosing:
             health=self._health,
             seed=seed,
         )
+
+
+def _free(campaign: Campaign, pool: Pool) -> NDArray[np.bool_]:
+    """Which rows of the pool (N,) were neither asked nor made."""
+    space = campaign.problem.space
+    points = [each.point for each in campaign.candidates.values()]
+    points += [each.point for each in campaign.results]
+    free = np.ones(pool.count, dtype=bool)
+    free[pool.rows_of(space.complete(point)[pool.name] for point in points)] = False
+    return free
 
 
 def beside(campaign: Campaign, chosen: Sequence[Candidate]) -> Campaign:

@@ -6,16 +6,18 @@ the caller decides again on what is true now. So there are no locks to hold and 
 `at` is a wall clock time for people; order is `seq`.
 """
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from time import monotonic, sleep
 from typing import Any, get_args
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.schema import CreateTable
 
@@ -23,6 +25,7 @@ from loop.errors import Conflict, LedgerError
 from loop.records import Event
 
 BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
+AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead log
 
 _table = sa.Table(
     "events",
@@ -191,6 +194,23 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     """Survive a power cut: write-ahead log, synchronised at every commit, transactions our own."""
     connection.isolation_level = None  # the driver shall not open transactions behind our back
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Turn the write-ahead log on, once whoever else opens the same new file has done so.
+
+    SQLite refuses this one statement at once, however long `timeout` lets others wait.
+    """
+    end = monotonic() + BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(AGAIN_S)
+        else:
+            return

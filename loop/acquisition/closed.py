@@ -9,11 +9,10 @@ improvement is there by name. On the published data sets the optimistic gain fou
 faster and did not get stuck where few data make a model too sure (docs/decisions/0005).
 
 Everything here is closed-form in means and standard deviations, so that a pool of a million rows is
-scanned at the price of predicting it, with any expert; beside pending points, the model is told
-that they will turn out as it expects (`Fitted.joined`). Several goals at once, and any acquisition
-that needs joint draws, are in `loop.acquisition.sampled`.
+scanned at the price of predicting it, with any expert. Beside pending points, the gain on each of
+them counts as well. Any acquisition that needs joint draws is in `loop.acquisition.sampled`.
 
-Notation: k rows X (k, d); mean, sd (k, m) of m targets in their units; U (k,) a scalar utility.
+Notation: k rows X (k, d); mean, sd (k, m) of m targets in their units.
 """
 
 from collections.abc import Callable
@@ -22,14 +21,14 @@ from typing import Literal, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, log_ndtr, logsumexp, ndtri
-from scipy.stats import qmc
+from scipy.special import logsumexp
 
+from loop.acquisition.gains import log_improvement, log_kept, log_side, softened
+from loop.acquisition.wishes import utility, wish
 from loop.acquisition.worth import Worth
 from loop.choices import Acquisition, Closed, Drawn
-from loop.errors import ObjectiveError
-from loop.front import balance, extent, open_boxes, reference_point
-from loop.objective import Bound, Objective, Target
+from loop.front import open_boxes, reference_point
+from loop.objective import Objective
 from loop.space.parameters import Array
 from loop.surrogate.portfolio import Fitted
 
@@ -38,10 +37,10 @@ Chance: TypeAlias = Callable[[Array], Array]  # encoded rows (k, d) -> a log fac
 OPTIMISM = 2.0  # standard deviations above the mean: LCB2 of Liang et al. 2021
 STRADDLE = 1.96  # half of a 95 % interval: Bryan et al., NIPS 2005, equation 3
 COMPROMISES = 8  # between several goals, by which a pool is scanned for a front
-DRAWS = 64  # quasi-Monte-Carlo draws of a utility that is not linear in the targets
 SMOOTH = 0.05  # of the spread of the utility: below it a gain fades out instead of vanishing
 SPREAD_OVER = 512  # points over which pure learning wants to be right
-TAIL = -1e3  # below it, log(1 - |u| sqrt(pi / 2) erfcx) has lost its digits: -2 log |u| is left
+LEAST = 1e-9  # of the spread of the utility: a width below it is rounding
+HARDLY = 1e-9  # a deviation that leaves a utility as that of its mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,34 +93,6 @@ def proxies(ask: Ask, how: Acquisition = "auto", region: Array | None = None) ->
     return [_improving(ask, "ucb", row) for row in weights]
 
 
-def log_improvement(mean: Array, sd: Array, best: float) -> Array:
-    """Log E[max(y - best, 0)] of y ~ N(mean, sd^2), elementwise and exact far into the tail.
-
-    Ament et al., Unexpected Improvements to Expected Improvement, NeurIPS 2023, equations 9 and 14.
-    """
-    u = (mean - best) / sd
-    value = np.empty_like(u)
-    near = u > -1
-    v = u[near]
-    value[near] = np.log(np.exp(-0.5 * v**2) / np.sqrt(2 * np.pi) + v * np.exp(log_ndtr(v)))
-    w = u[~near]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inner = np.log1p(-np.sqrt(np.pi / 2) * np.abs(w) * erfcx(-w / np.sqrt(2)))
-    inner = np.where(w < TAIL, -2 * np.log(np.abs(w)), inner)
-    value[~near] = -0.5 * w**2 - 0.5 * np.log(2 * np.pi) + inner
-    return value + np.log(sd)
-
-
-def log_kept(bounds: tuple[Bound, ...], names: tuple[str, ...], mean: Array, sd: Array) -> Array:
-    """Log P(every bound is kept), the targets independent, as (k,)."""
-    total = np.zeros(len(mean))
-    for bound in bounds:
-        index = names.index(bound.target)
-        sign = 1.0 if bound.sense == "<=" else -1.0
-        total += log_ndtr(sign * (bound.value - mean[:, index]) / sd[:, index])
-    return total
-
-
 def _default(objective: Objective) -> Closed | Drawn:
     match objective.way:
         case "scalar" if objective.combine == "auto":
@@ -139,25 +110,61 @@ def _default(objective: Objective) -> Closed | Drawn:
 
 
 def _improving(ask: Ask, how: Literal["ucb", "logei"], weights: Array | None = None) -> Worth:
-    """The gain of one scalar utility; the chance to keep the bounds while nothing keeps them."""
-    utility = _utility(ask, weights)
-    believed, spread = _believed(ask, utility)
-    model = ask.fitted.joined(ask.pending)
-    names, bounds = ask.objective.names, ask.objective.bounds
+    """The gain of one scalar utility; the chance to keep the bounds while nothing keeps them.
+
+    Beside pending points, the least of the gains on the best that is believed and on each of those:
+    what is sure to be no better than a pending point is not worth asking as well.
+    """
+    wanted = utility(ask.fitted, ask.objective, ask.seed, weights)
+    mean, sd, kept = _believed(ask, ask.fitted.data.X)
+    centres, _ = wanted(mean, sd)
+    spread = float(np.std(centres)) or 1.0
+    if not kept.any():
+        return _keeping(ask)
+    best, rivals = float(centres[kept].max()), wanted(*ask.fitted.moments(ask.pending))
+
+    def gain(above: Array, width: Array) -> Array:
+        if how == "logei":
+            return log_improvement(above, np.maximum(width, LEAST * spread), 0.0)
+        return softened((above + OPTIMISM * width) / (SMOOTH * spread))
 
     def at(X: Array) -> Array:
-        mean, sd = model.moments(X)
-        total = log_kept(bounds, names, mean, sd) + _factors(ask, X)
-        if believed is None:
-            return total
-        centre, width = utility(mean, sd)
-        if how == "logei":
-            return total + log_improvement(centre, width, believed)
-        return total + _softened((centre + OPTIMISM * width - believed) / (SMOOTH * spread))
+        mean, sd = ask.fitted.moments(X)
+        centre, width = wanted(mean, sd)
+        least = gain(centre - best, width)
+        for there, theirs, alike in zip(*rivals, _alike(ask, X), strict=True):
+            apart = np.sqrt(np.maximum(width**2 + theirs**2 - 2 * alike * width * theirs, 0.0))
+            least = np.minimum(least, gain(centre - there, apart))
+        others = log_kept(ask.objective.bounds, ask.objective.names, mean, sd)
+        total: Array = least + others + _factors(ask, X)
+        return total
 
-    if believed is None:
-        return Worth(name="log P(feasible)", at=at)
     return Worth(name={"ucb": "UCB", "logei": "LogEI"}[how], at=at)
+
+
+def _keeping(ask: Ask) -> Worth:
+    """The chance to keep every bound, beside pending points."""
+    model = ask.fitted.joined(ask.pending)
+    bounds, names = ask.objective.bounds, ask.objective.names
+
+    def at(X: Array) -> Array:
+        return log_kept(bounds, names, *model.moments(X)) + _factors(ask, X)
+
+    return Worth(name="log P(feasible)", at=at)
+
+
+def _alike(ask: Ask, X: Array) -> Array:
+    """The correlation of what is wanted at pending rows with rows X (k, d), as (p, k)."""
+    if len(ask.pending) == 0:
+        return np.empty((0, len(X)))
+    P, Z = ask.fitted.unit(ask.pending), ask.fitted.unit(X)
+    found = []
+    for target in ask.objective.wanted:
+        expert = ask.fitted.experts[ask.objective.names.index(target.name)]
+        one, other = expert.predict(P)[1], expert.predict(Z)[1]
+        found.append(expert.shared(P, Z) / np.sqrt(one[:, None] * other))
+    alike: Array = np.clip(np.mean(found, axis=0), -1.0, 1.0)
+    return alike
 
 
 def _covering(ask: Ask) -> Worth:
@@ -167,39 +174,25 @@ def _covering(ask: Ask) -> Worth:
     algorithms, Journal of Global Optimization 75 (2019) 3, equation 18, over the boxes that the
     believed front leaves open; pending points count as if they turned out as expected.
     """
-    wishes = [_wish(ask, target) for target in ask.objective.wanted]
+    wishes = [wish(ask.objective, target, ask.seed) for target in ask.objective.wanted]
     model = ask.fitted.joined(ask.pending)
-    names, bounds = ask.objective.names, ask.objective.bounds
-    mean, sd, kept = _known(ask)
-    U = np.stack([wish(mean, sd)[0] for wish in wishes], axis=1)[kept]
-    boxes = open_boxes(U, reference_point(ask.objective, U)) if len(U) else None
+    mean, sd, kept = _believed(ask, np.vstack([ask.fitted.data.X, ask.pending]))
+    if not kept.any():
+        return _keeping(ask)
+    U = np.stack([each(mean, sd)[0] for each in wishes], axis=1)[kept]
+    lower, upper = open_boxes(U, reference_point(ask.objective, U))
 
     def at(X: Array) -> Array:
         mean, sd = model.moments(X)
-        others = log_kept(bounds, names, mean, sd) + _factors(ask, X)
-        if boxes is None:
-            return others
         sides = [
-            _log_side(*wish(mean, sd), low, high)
-            for wish, low, high in zip(wishes, boxes[0].T, boxes[1].T, strict=True)
+            log_side(*each(mean, sd), low, high)
+            for each, low, high in zip(wishes, lower.T, upper.T, strict=True)
         ]
         volume: Array = logsumexp(np.sum(sides, axis=0), axis=1)
-        return volume + others
+        others = log_kept(ask.objective.bounds, ask.objective.names, mean, sd)
+        return volume + others + _factors(ask, X)
 
-    return Worth(name="log P(feasible)" if boxes is None else "LogEHVI", at=at)
-
-
-def _log_side(mean: Array, sd: Array, lower: Array, upper: Array) -> Array:
-    """Log E[the part of the sides lower..upper (k,) that lies below y ~ N(mean, sd^2)] (n, k)."""
-    ends, place = np.unique(np.concatenate([lower, upper]), return_inverse=True)
-    gains = np.full((len(mean), len(ends)), -np.inf)
-    for column, end in enumerate(ends):
-        if np.isfinite(end):
-            gains[:, column] = log_improvement(mean, sd, end)
-    low, high = gains[:, place[: len(lower)]], gains[:, place[len(lower) :]]
-    with np.errstate(divide="ignore"):  # a side that cannot be reached at all
-        side: Array = low + np.log(-np.expm1(np.minimum(high - low, -1e-15)))
-    return side
+    return Worth(name="LogEHVI", at=at)
 
 
 def _learning(ask: Ask, region: Array | None) -> Worth:
@@ -236,7 +229,7 @@ def _crossing(ask: Ask) -> Worth:
             for index, value in wanted
             if value is not None
         ]
-        return _softened(np.max(gains, axis=0) / SMOOTH) + _factors(ask, X)
+        return softened(np.max(gains, axis=0) / SMOOTH) + _factors(ask, X)
 
     return Worth(name="straddle", at=at)
 
@@ -251,97 +244,18 @@ def _drawn(ask: Ask, how: Drawn) -> Worth:
     return Worth(name=drawn.name, at=lambda X: drawn.at(X) + _factors(ask, X), climb=drawn.climb)
 
 
-def _utility(ask: Ask, weights: Array | None) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """From means and deviations (k, m) to the mean and deviation (k,) of one scalar utility."""
-    objective = ask.objective
-    names = [objective.names.index(t.name) for t in objective.wanted]
-    lead = objective.wanted[0]
-    if objective.way == "single":
-        return _wish(ask, lead)
-    draws = ndtri(qmc.Sobol(len(names), rng=np.random.default_rng(ask.seed)).random(DRAWS))
-    scalar = _scalar(ask, weights)
+def _believed(ask: Ask, X: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Means (n, m) at rows X (n, d), hardly a deviation, and which rows keep the bounds (n,).
 
-    def drawn(mean: Array, sd: Array) -> tuple[Array, Array]:
-        values = mean[None, :, names] + draws[:, None, :] * sd[None, :, names]
-        found = scalar(values)
-        return found.mean(axis=0), found.std(axis=0) + 1e-12
-
-    return drawn
-
-
-def _wish(ask: Ask, target: Target) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """From means and deviations (k, m) to those of the utility of one target, (k,) and (k,)."""
-    index = ask.objective.names.index(target.name)
-    if target.goal in {"max", "min"}:
-        return lambda mean, sd: (target.utility(mean[:, index]), sd[:, index])
-    draws = ndtri(qmc.Sobol(1, rng=np.random.default_rng(ask.seed)).random(DRAWS))
-
-    def drawn(mean: Array, sd: Array) -> tuple[Array, Array]:
-        found = target.utility(mean[None, :, index] + draws * sd[None, :, index])
-        return found.mean(axis=0), found.std(axis=0) + 1e-12
-
-    return drawn
-
-
-def _scalar(ask: Ask, weights: Array | None) -> Callable[[Array], Array]:
-    """One number for wanted values (..., w) in their units: larger for better, as (...)."""
-    objective = ask.objective
-    match objective.way:
-        case "desirability":
-            return lambda Y: objective.desirability(
-                {t.name: Y[..., i] for i, t in enumerate(objective.wanted)}
-            )
-        case "scalar" | "pareto":
-            mean, _ = ask.fitted.moments(ask.fitted.data.X)
-            U = _utilities(
-                objective, mean[:, [objective.names.index(t.name) for t in objective.wanted]]
-            )
-            nadir, width = extent(U)
-            shares = np.array(objective.weights) if weights is None else weights
-            return lambda Y: balance(
-                _utilities(objective, Y).reshape(-1, len(shares)), nadir, width, shares
-            ).reshape(Y.shape[:-1])
-        case "single" | "learn" | "level":
-            raise ObjectiveError("objective", "several goals that are ranked", objective.way)
-        case _:
-            assert_never(objective.way)
-
-
-def _utilities(objective: Objective, Y: Array) -> Array:
-    """Utilities of wanted values (..., w), one by one."""
-    return np.stack([t.utility(Y[..., i]) for i, t in enumerate(objective.wanted)], axis=-1)
-
-
-def _believed(
-    ask: Ask, utility: Callable[[Array, Array], tuple[Array, Array]]
-) -> tuple[float | None, float]:
-    """The best utility that the model believes of a point that keeps the bounds; spread of all.
-
-    Of observed points, and of pending ones, which turn out as it expects (Ginsbourger et al.,
-    Kriging Is Well-Suited to Parallelize Optimization, 2010, section 4.2): nothing is gained by
-    asking for those again. The mean and not the value: one lucky measurement sets no mark.
+    The mean and not the value: one lucky measurement sets no mark.
     """
-    mean, sd, kept = _known(ask)
-    centre, _ = utility(mean, sd)
-    spread = float(np.std(centre[: len(ask.fitted.data.X)])) or 1.0
-    return (float(centre[kept].max()) if kept.any() else None), spread
-
-
-def _known(ask: Ask) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Means (n, m) of observed and pending rows, hardly a deviation, and which keep the bounds."""
     objective = ask.objective
-    mean, _ = ask.fitted.moments(np.vstack([ask.fitted.data.X, ask.pending]))
+    mean, _ = ask.fitted.moments(X)
     rows = (dict(zip(objective.names, row, strict=True)) for row in mean.tolist())
-    return mean, np.full_like(mean, 1e-9), np.array([objective.met(row) for row in rows])
+    kept = np.array([objective.met(row) for row in rows], dtype=bool)
+    return mean, np.full_like(mean, HARDLY), kept
 
 
 def _factors(ask: Ask, X: Array) -> Array:
     """The sum of the log factors at rows X (k, d), as (k,)."""
     return sum((factor(X) for factor in ask.factors), np.zeros(len(X)))
-
-
-def _softened(gain: Array) -> Array:
-    """Log softplus: log(gain) where it is large, the gain itself where it is far below zero."""
-    soft = np.logaddexp(0.0, gain)
-    with np.errstate(divide="ignore"):
-        return np.where(gain > -30, np.log(soft), gain)

@@ -358,6 +358,14 @@ def test_a_batch_spreads_out(kind, how):
     assert pdist(PLANE.space.encode(c.point for c in chosen)).min() > 0.01
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_batch_on_a_hill_is_not_one_place(seed):
+    """Where the model is all but sure of the top, the rest of a batch still looks elsewhere."""
+    problem = replace(PLANE, seed=seed)
+    chosen = Bayes().propose(after(problem, rigs.hill, 8), 4)
+    assert pdist(problem.space.encode(c.point for c in chosen)).min() > 0.01
+
+
 def test_what_waits_is_as_good_as_chosen_together():
     """The second of a batch is the same as the next while the first waits for its answer."""
     campaign = after(PLANE, rough(PLANE), 8)

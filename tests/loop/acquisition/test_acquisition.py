@@ -8,7 +8,8 @@ import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
 from scipy.stats import norm, spearmanr
 
-from loop.acquisition.closed import Ask, log_improvement, log_kept, proxies, worth
+from loop.acquisition.closed import Ask, proxies, worth
+from loop.acquisition.gains import log_improvement, log_kept
 from loop.designs import fresh
 from loop.objective import Bound, Target
 from loop.surrogate import bridge
