@@ -38,7 +38,7 @@ from loop.records import (
     Started,
     Vetoed,
 )
-from loop.space.parameters import Array, Point
+from loop.space.values import Array, Point
 
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
 CODE_LETTERS = "bcdfghjkmnpqrstvwxyz"  # nothing misread on a vial, no word, no month

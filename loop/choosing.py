@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from loop.acquisition.closed import Ask, Chance, proxies, worth
 from loop.campaign import Campaign
 from loop.choices import Acquisition
-from loop.designs import fresh, shortfall
+from loop.designs import fill, fresh, shortfall
 from loop.health import health
 from loop.records import Candidate, Health, Why, derive_seed
 from loop.search.largest import Asked, best_of, largest, scan
-from loop.space.parameters import Array, Point
 from loop.space.pool import Index, Pool
 from loop.space.space import SearchSpace
+from loop.space.values import Array, Point
 from loop.surrogate.portfolio import Fitted
 
 NEAR_BEST = 3  # this many of the best observed points are searched around
@@ -46,6 +46,9 @@ class Choosing:
         if found is None:
             raise shortfall(space, count, len(chosen))
         point, row, name, amount = found
+        if not np.isfinite(amount):
+            cause = f"{name} is not a finite number anywhere: space-filling"
+            return fill(campaign, 1, Why(origin="fallback", cause=cause), space)[0]
         why = self._why(row, name, amount, seed)
         return Candidate(id=campaign.ids(1)[0], point=point, why=why)
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from loop.campaign import Campaign
 from loop.errors import SettingsError
-from loop.space.parameters import Array, Point
 from loop.space.space import SearchSpace
-from loop.surrogate.gp import Samples, learn, settled, start
+from loop.space.values import Array, Point, written
+from loop.surrogate.learning import Samples, learn, settled, start
 
 LEARNT = "learnt"
 WHERE = "proposer.cost"
@@ -87,11 +87,11 @@ def _positive(text: str, space: SearchSpace, X: Array) -> Array:
     costs = space.values(text, X, WHERE)
     wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
     if len(wrong):
-        point = dict(space.decode(X[wrong[:1]])[0])
+        (point,) = space.decode(X[wrong[:1]])
         raise SettingsError(
             f"{WHERE} {text!r}",
             "a number above 0 in all the space",
-            f"{costs[wrong[0]]:g} at {point}",
+            f"{costs[wrong[0]]:g} at {written(point)}",
             "Add what every candidate costs.",
         )
     return costs

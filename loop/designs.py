@@ -20,9 +20,10 @@ from loop.campaign import Campaign
 from loop.errors import ConstraintsInfeasible, PoolExhausted
 from loop.records import Candidate, Why, derive_seed
 from loop.space.draws import coordinates, draw_all
-from loop.space.parameters import Array, Categorical, Ordinal, Point
+from loop.space.parameters import Categorical, Ordinal
 from loop.space.rules import Expression
 from loop.space.space import FEW_POINTS, SearchSpace
+from loop.space.values import Array, Point
 from loop.space.witness import descend
 
 BLOCK = 256  # points drawn at a time; a power of two keeps a Sobol sequence balanced

@@ -23,17 +23,10 @@ from scipy.special import log_ndtr
 
 from loop.campaign import Campaign
 from loop.records import Kind
-from loop.space.parameters import Array
-from loop.surrogate.gp import (
-    LEAST_LENGTH,
-    Hyper,
-    blocks,
-    covariance,
-    length_prior,
-    length_slopes,
-    log_prior,
-)
-from loop.surrogate.gp import MOST as MOST_LENGTH
+from loop.space.values import Array
+from loop.surrogate.gp import LEAST_LENGTH, Hyper, blocks, covariance
+from loop.surrogate.learning import MOST as MOST_LENGTH
+from loop.surrogate.learning import length_prior, length_slopes, log_prior
 
 IMPOSSIBLE: frozenset[Kind] = frozenset({"infeasible", "not_converged"})
 FEW = 3  # failures: fewer say nothing about where a border runs

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loop.objective import Objective
-from loop.space.parameters import Array
+from loop.space.values import Array
 
 Mask: TypeAlias = NDArray[np.bool_]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from loop.records import Health
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.outliers import outliers, scores
 from loop.surrogate.portfolio import LEAST_SPREAD, Fitted
 
@@ -41,7 +41,7 @@ def _health(fitted: Fitted, index: int, unit: str, strange: tuple[str, ...]) -> 
         r2=_r2(expert.y, off),
         coverage=float(np.mean(np.abs(z) <= Z95)),
         calibration=sqrt(float(np.mean(z**2))),
-        at_bounds=expert.at_bounds,
+        at_bounds=expert.at_bounds(fitted.data.columns),
         outliers=strange,
     )
     return replace(known, says=sentence(known, fitted.data.targets[index], unit))

@@ -13,7 +13,7 @@ from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
 from loop.records import Candidate, Event, Proposed, Retracted, Vetoed, Why
-from loop.space.parameters import Point
+from loop.space.values import Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from loop.errors import CampaignError
 from loop.objective import Objective
-from loop.space.parameters import Point, Value
 from loop.space.space import SearchSpace
+from loop.space.values import Point, Value
 
 Json: TypeAlias = Any  # what json.loads returns
 

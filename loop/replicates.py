@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loop.campaign import Campaign
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.data import Data, identities
 from loop.surrogate.portfolio import Fitted
 

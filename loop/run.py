@@ -19,7 +19,7 @@ from loop.errors import CampaignError, Conflict, Shortfall
 from loop.ledger import Ledger
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
-from loop.space.parameters import Value
+from loop.space.values import Value
 from loop.stopping import StopRules, require_rules, room, stop_reason
 
 Answers: TypeAlias = Sequence[Observation | Receipt]

@@ -17,8 +17,8 @@ from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from loop.space.moves import inside, kept, rules
-from loop.space.parameters import Array
 from loop.space.space import SearchSpace
+from loop.space.values import Array
 
 CHUNK = 512  # rows valued at once at most
 GRADIENT_STEPS = 50  # iterations of a gradient ascent at most

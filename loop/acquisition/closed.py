@@ -29,8 +29,8 @@ from loop.acquisition.worth import Worth
 from loop.choices import Acquisition, Closed, Drawn
 from loop.front import open_boxes, reference_point
 from loop.objective import Objective
-from loop.space.parameters import Array
-from loop.surrogate.portfolio import Fitted
+from loop.space.values import Array
+from loop.surrogate.portfolio import Fitted, standard
 
 Chance: TypeAlias = Callable[[Array], Array]  # encoded rows (k, d) -> a log factor (k,)
 
@@ -118,7 +118,7 @@ def _improving(ask: Ask, how: Literal["ucb", "logei"], weights: Array | None = N
     wanted = utility(ask.fitted, ask.objective, ask.seed, weights)
     mean, sd, kept = _believed(ask, ask.fitted.data.X)
     centres, _ = wanted(mean, sd)
-    spread = float(np.std(centres)) or 1.0
+    _, spread = standard(centres)
     if not kept.any():
         return _keeping(ask)
     best, rivals = float(centres[kept].max()), wanted(*ask.fitted.moments(ask.pending))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from loop.objective import Bound
-from loop.space.parameters import Array
+from loop.space.values import Array
 
 TAIL = -1e3  # below it, log(1 - |u| sqrt(pi / 2) erfcx) has lost its digits: -2 log |u| is left
 FAINT = -30.0  # below it, log(softplus) is its argument to all digits

@@ -45,7 +45,7 @@ from loop.acquisition.worth import Worth
 from loop.errors import ObjectiveError
 from loop.front import AUGMENTATION, extent, reference_point
 from loop.objective import MOST_PARETO, Objective
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate import bridge
 from loop.surrogate.portfolio import Fitted
 

@@ -14,7 +14,7 @@ from scipy.stats import qmc
 from loop.errors import ObjectiveError
 from loop.front import balance, extent
 from loop.objective import Objective, Target
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.portfolio import Fitted
 
 Wish: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]  # mean, sd (k, m) -> (k,), (k,)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loop.space.parameters import Array
 from loop.space.space import SearchSpace
+from loop.space.values import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,17 +12,10 @@ from loop.report.drawing import Axis, Mark, grade
 from loop.report.marks import by_value, failure, goodness, tip, waiting
 from loop.report.quantities import label
 from loop.report.rows import Row
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-    Point,
-    Value,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
+from loop.space.values import Point, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

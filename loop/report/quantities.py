@@ -7,16 +7,10 @@ from math import ceil, floor, isfinite, log10
 from markupsafe import Markup
 
 from loop.objective import Bound
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-    Value,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
+from loop.space.values import Value
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 BLANK = "\u00a0"  # no line breaks between a number and its unit

@@ -10,7 +10,8 @@ from loop.campaign import Campaign
 from loop.objective import Objective, Target
 from loop.records import Json
 from loop.report.quantities import limit, number, percent, quantity, unit
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
 from loop.stopping import StopRules
 

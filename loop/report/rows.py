@@ -17,7 +17,7 @@ from loop.records import (
     Why,
 )
 from loop.report.quantities import limit, number
-from loop.space.parameters import Point
+from loop.space.values import Point
 
 State: TypeAlias = Literal[
     "best",

@@ -15,7 +15,7 @@ from loop.report.parallel import parallel
 from loop.report.quantities import label
 from loop.report.rows import Row
 from loop.report.ternary import ternary
-from loop.space.parameters import Composition
+from loop.space.composition import Composition
 
 
 def spaces(campaign: Campaign, rows: Sequence[Row]) -> list[Sheet]:

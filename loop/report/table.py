@@ -9,7 +9,8 @@ from loop.campaign import Campaign
 from loop.objective import Target
 from loop.report.quantities import column, label, setting, with_error
 from loop.report.rows import Row, reason
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Parameter
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
 
 

@@ -11,7 +11,7 @@ from loop.report.coordinates import fraction_of, marked
 from loop.report.drawing import Line, Sheet, Text, raised
 from loop.report.marks import ramp, state_keys
 from loop.report.rows import Row
-from loop.space.parameters import Composition
+from loop.space.composition import Composition
 
 WIDTH, HEIGHT = 568, 470
 LEFT, FOOT, SIDE = 84.0, 418.0, 400.0  # the left corner, and the length of a side

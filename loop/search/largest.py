@@ -16,9 +16,9 @@ from loop.acquisition.worth import Worth
 from loop.designs import fresh
 from loop.search.slopes import ascending
 from loop.space.moves import around, kept, neighbours
-from loop.space.parameters import Array
 from loop.space.pool import Index, Pool
 from loop.space.space import FEW_POINTS, SearchSpace
+from loop.space.values import Array
 
 RAW = 1024  # space-filling points at which the acquisition is looked at first
 NEAR = 512  # points around the best observed ones: the acquisition is often largest close to them

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from loop.space.moves import inside, kept, rules
-from loop.space.parameters import Array
 from loop.space.space import SearchSpace
+from loop.space.values import Array
 
 STEPS = 40  # iterations at most
 NUDGE = 1e-6  # of a column's range: there, rounding and curvature spoil a difference alike

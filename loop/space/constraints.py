@@ -14,25 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loop.errors import SpaceError
+from loop.space.composition import Composition
 from loop.space.expressions import Quantity, parse
-from loop.space.parameters import (
-    Array,
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-)
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
 from loop.space.programme import Programme
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
+from loop.space.values import Array, stated_at
 
 SLACK = 1e-6  # how far rounding may carry a feasible point over a constraint, in units of its terms
 ROUNDING = 1e-9  # the same of an expression, relative to its sides
 TIGHT = 1e-12  # to which rows are moved onto a rule: two that differ by less are one point
 ASIDE = 4 * SLACK  # how far from an excluded span a solver stays: it has a slack of its own
 SWEEPS = 200  # of projections onto one constraint after the other
+
+LISTED = " (ordinal or categorical)"
+TERM = "Name a parameter, or parameter.element for a composition."  # remedies
+PARAMETER = "Name a parameter."
+DECIDES = "What a parameter depends on has values that can be listed."
+SPANNED = "Of names, list the values that are excluded; of a composition, name parameter.element."
+VALUED = "Of other numbers, exclude a span, such as {min = 40, max = 60}."
 
 Mask = NDArray[np.bool_]
 
@@ -72,8 +73,10 @@ class Constraints:
                     for name, chosen in rule.when.items():
                         self._clause(name, chosen, where)
                 case Dependent():
-                    _require(rule.parameter, tuple(self.slices), where)
-                    self._parameter(rule.parameter).check(rule.otherwise)
+                    _require(rule.parameter, tuple(self.slices), where, remedy=PARAMETER)
+                    with stated_at(f"{where}, otherwise"):
+                        self._parameter(rule.parameter).check(rule.otherwise)
+                    _require(rule.on, self._listed, where, LISTED, DECIDES)
                     self._clause(rule.on, rule.values, where)
                 case _:
                     assert_never(rule)
@@ -241,14 +244,14 @@ class Constraints:
     def _clause(self, name: str, chosen: Values | Span, where: str = "constraint") -> _Clause:
         """A condition on encoded columns; SpaceError where the parameter cannot have it."""
         if isinstance(chosen, Span):
-            _require(name, self._numeric, where, " (numeric)")
+            _require(name, self._numeric, where, " (numeric)", SPANNED)
             column, (low, high) = self.columns.index(name), chosen.limits
             return _Clause(name, column, low=self._place(name, low), high=self._place(name, high))
-        named = [p.name for p in self.parameters if isinstance(p, Ordinal | Categorical)]
-        _require(name, named, where, " (ordinal or categorical)")
+        _require(name, self._listed, where, LISTED, VALUED)
         parameter = self._parameter(name)
-        for value in chosen:
-            parameter.check(value)
+        with stated_at(f"{where}, {name}"):
+            for value in chosen:
+                parameter.check(value)
         table = self._table(name)
         places = np.array([parameter.encode(value) for value in chosen])
         gaps = np.abs(table[:, None, :] - places[None]).max(axis=2)
@@ -285,6 +288,11 @@ class Constraints:
                 return parameter.table
             case other:
                 raise SpaceError(f"space.{name}", "a parameter with listed values", str(other))
+
+    @cached_property
+    def _listed(self) -> list[str]:
+        """Parameters of which single values can be named."""
+        return [p.name for p in self.parameters if isinstance(p, Ordinal | Categorical)]
 
     @cached_property
     def _numeric(self) -> list[str]:
@@ -335,11 +343,11 @@ class Constraints:
         return next(p for p in self.parameters if p.name == name)
 
 
-def _require(name: str, valid: Sequence[str], where: str, kind: str = "") -> None:
+def _require(
+    name: str, valid: Sequence[str], where: str, kind: str = "", remedy: str = TERM
+) -> None:
     if name not in valid:
+        what = "terms" if remedy == TERM else "a name"
         raise SpaceError(
-            where,
-            f"terms among {', '.join(valid) or 'none'}{kind}",
-            repr(name),
-            "Name a parameter, or parameter.element for a composition.",
+            where, f"{what} among {', '.join(valid) or 'none'}{kind}", repr(name), remedy
         )

@@ -12,16 +12,10 @@ from typing import assert_never
 
 import numpy as np
 
-from loop.space.parameters import (
-    Array,
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
+from loop.space.values import Array
 
 
 def coordinates(parameter: Parameter) -> int:
@@ -63,7 +57,7 @@ def draw_all(parameters: Sequence[Parameter], u: Array) -> Array:
 
 
 def size(parameter: Parameter) -> float:
-    """How many values it has; infinite for continuous ones."""
+    """How many values it has; infinite where they vary continuously."""
     match parameter:
         case Discrete() | Pool():
             return parameter.count
@@ -78,13 +72,13 @@ def size(parameter: Parameter) -> float:
 
 
 def listed(parameter: Parameter) -> Array:
-    """All its values as encoded columns (size, width), in order; ValueError if continuous."""
+    """All its values as encoded columns (size, width), in order; ValueError if infinitely many."""
     match parameter:
         case Discrete():
             return np.linspace(0.0, 1.0, parameter.count)[:, None]
         case Ordinal() | Categorical():
             return parameter.table
-        case Composition() if parameter.step is not None:
+        case Composition() if parameter.pitch is not None:
             return np.array([parameter.encode(value) for value in parameter.grid()])
         case Pool():
             return parameter.X

@@ -11,16 +11,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loop.errors import SpaceError
+from loop.space.values import Array
 
-Array: TypeAlias = NDArray[np.float64]
 Formula: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
 LONGEST = 500  # characters: the parser's recursion and the reader's patience are both finite
@@ -98,9 +97,12 @@ def _read(text: str, where: str, expected: str) -> "tuple[_Parser, ast.expr]":
         raise _refused(
             where, text, f"at most {LONGEST} characters, none of them _quoted_", f"{len(text)}"
         )
+    parsed = QUOTED.sub(place, text).strip()
     try:
-        tree = ast.parse(QUOTED.sub(place, text).strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree = ast.parse(parsed, mode="eval").body
+    except SyntaxError as error:
+        raise _refused(where, text, expected, _reason(error, parsed, quoted)) from error
+    except (ValueError, RecursionError, MemoryError) as error:
         raise _refused(where, text, expected, str(error)) from error
     return _Parser(where, text, quoted), tree
 
@@ -230,6 +232,16 @@ class _Parser:
     def refused(self, expected: str, got: str) -> SpaceError:
         """The error of this text."""
         return _refused(self.where, self.text, expected, got)
+
+
+def _reason(error: SyntaxError, parsed: str, quoted: Sequence[str]) -> str:
+    """What the parser says is wrong, and where in the text."""
+    ends = [0, *accumulate(map(len, parsed.splitlines(keepends=True)))]
+    start = ends[(error.lineno or 1) - 1] + (error.offset or 1) - 1
+    rest = "" if error.offset == 0 else parsed[start:].strip()  # 0: the text ends too early
+    for number, name in reversed([*enumerate(quoted)]):  # reversed: 1 is also the beginning of 10
+        rest = rest.replace(f"_quoted_{number}", f"`{name}`")
+    return f"{error.msg.split('. ')[0]} {f'at {rest!r}' if rest else 'at its end'}"
 
 
 def _refused(where: str, text: str, expected: str, got: str) -> SpaceError:

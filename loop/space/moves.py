@@ -8,18 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loop.space.composition import Composition
 from loop.space.constraints import SLACK
-from loop.space.parameters import (
-    Array,
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-)
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
+from loop.space.values import Array
 
 HALVINGS = 10  # of the way back from where a gradient has left the feasible points
 BESIDE = 16  # rows of a pool that count as the neighbours of a row

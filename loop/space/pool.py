@@ -22,8 +22,8 @@ import scipy
 from numpy.typing import NDArray
 
 from loop.errors import SpaceError
+from loop.space.values import Array, stated_at
 
-Array: TypeAlias = NDArray[np.float64]
 Index: TypeAlias = NDArray[np.int64]
 Ids: TypeAlias = NDArray[Any]  # of strings, each as long as it is: a fixed width costs gigabytes
 
@@ -249,7 +249,8 @@ def pool(name: str, listing: Listing, past: str | None = None) -> Pool:
     vars(made).update(ids=ids, X=X)
     _require_different(made)
     if past is not None:
-        made.check(past)
+        with stated_at(f"space.{name}.past"):
+            made.check(past)
     return made
 
 

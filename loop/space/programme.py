@@ -13,16 +13,10 @@ from typing import assert_never
 import numpy as np
 import scipy
 
-from loop.space.parameters import (
-    Array,
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
+from loop.space.values import Array
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TypeAlias, assert_never
 
 from loop.errors import SpaceError
 from loop.space.expressions import parse
-from loop.space.parameters import Value
+from loop.space.values import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from loop.errors import SpaceError
 from loop.space import draws
+from loop.space.composition import Composition
 from loop.space.constraints import SLACK, Constraints
 from loop.space.expressions import quantity
-from loop.space.parameters import Array, Composition, Parameter, Point, Value
+from loop.space.parameters import Parameter
 from loop.space.pool import Pool
 from loop.space.programme import Programme
 from loop.space.rules import Expression, Rule
+from loop.space.values import Array, Point, Value
 from loop.space.witness import LOOKED_AT, witness
 
 FEW_POINTS = 20_000  # a finite space of up to this many points is listed in memory

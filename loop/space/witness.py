@@ -11,7 +11,8 @@ import numpy as np
 import scipy
 
 from loop.space.draws import coordinates, draw_all
-from loop.space.parameters import Array, Parameter
+from loop.space.parameters import Parameter
+from loop.space.values import Array
 
 FIRST = 2048  # quasi-random rows
 ROUNDS = 80  # generations

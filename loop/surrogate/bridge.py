@@ -29,7 +29,7 @@ from gpytorch.means.constant_mean import ConstantMean
 from torch import Tensor
 
 from loop.objective import Objective
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.gp import Hyper, Process
 from loop.surrogate.portfolio import Expert, Fitted
 

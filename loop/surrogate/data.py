@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 
 from loop.campaign import Campaign
 from loop.records import Measured
-from loop.space.parameters import Array, Point
 from loop.space.space import SearchSpace
+from loop.space.values import Array, Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Rows in the order in which their points were first asked; `ids` (n) who asked first.
 
-    `Yvar` (n, m) are known variances of Y, else NaN; `counts` (n, m) how many measurements a value
-    averages; `within` and `freedom` (m,) the sum of squares and the degrees of freedom of repeated
-    measurements around their means, where variances are not known.
+    `columns` (d) are the labels of X; `Yvar` (n, m) known variances of Y, else NaN; `counts` (n, m)
+    how many measurements a value averages; `within` and `freedom` (m,) the sum of squares and the
+    degrees of freedom of repeated measurements around their means, where variances are not known.
     """
 
     ids: tuple[str, ...]
+    columns: tuple[str, ...]
     targets: tuple[str, ...]
     X: Array
     Y: Array
@@ -71,6 +72,7 @@ def training_data(campaign: Campaign) -> Data:
                     freedom[m] += len(values) - 1
     return Data(
         ids=tuple(row.candidate for row in rows),
+        columns=campaign.problem.space.columns,
         targets=targets,
         X=campaign.problem.space.encode(row.point for row in rows),
         Y=Y,

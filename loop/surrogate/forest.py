@@ -6,14 +6,16 @@ grown on (out of bag) takes the place of leaving one out. Breiman, Random Forest
 45 (2001) 5; as a surrogate, Hutter, Hoos and Leyton-Brown, LION 5 (2011) 507, section 4.1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.ensemble import RandomForestRegressor
 
-from loop.space.parameters import Array
-from loop.surrogate.gp import LEAST_KNOWN, LEAST_NOISE, Samples, blocks
+from loop.space.values import Array
+from loop.surrogate.gp import LEAST_NOISE, blocks
+from loop.surrogate.learning import LEAST_KNOWN, Samples
 
 TREES = 100  # scikit-learn's default; more changed no choice
 LEAST_VARIANCE = 1e-6  # where all trees agree: outcomes are standardised
@@ -35,8 +37,7 @@ class Forest:
     pending: Array = field(default_factory=lambda: np.empty((0, 0)))
     name: str = "forest"
 
-    @property
-    def at_bounds(self) -> tuple[str, ...]:
+    def at_bounds(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Nothing: a forest has no range for what it learns."""
         return ()
 
@@ -98,11 +99,12 @@ class Forest:
 
 
 def grow(samples: Samples, seed: int) -> Forest:
-    """A forest grown on samples, rows of known small noise weighted accordingly."""
-    variance = samples.noise(1.0)
-    weights = np.where(
-        np.isnan(samples.known), samples.counts, 1.0 / np.maximum(variance, LEAST_KNOWN)
-    )
+    """A forest grown on samples, each weighted by one over its variance.
+
+    Where it is not known, one outcome has the median variance of one that is known, if any is.
+    """
+    known = np.maximum(samples.known * samples.counts, LEAST_KNOWN)[~np.isnan(samples.known)]
+    weights = 1 / samples.noise(float(np.median(known)) if known.size else 1.0)
     weights = np.minimum(weights / np.median(weights), 1e3)
     trees = RandomForestRegressor(TREES, random_state=seed).fit(
         samples.X, np.round(samples.y, DECIMALS), sample_weight=np.round(weights, DECIMALS)

@@ -5,13 +5,13 @@ works with it: mean of means, mean of covariances plus covariance of means (Erik
 UAI 2021, equation 11, keep the mixture; the law of total variance gives its moments).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from loop.space.parameters import Array
-from loop.surrogate.gp import Process
+from loop.space.values import Array
+from loop.surrogate.gp import NOISY, Process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,10 @@ class Mixture:
         """The variance of one measurement, on average."""
         return float(np.mean([part.noise for part in self.parts]))
 
-    @property
-    def at_bounds(self) -> tuple[str, ...]:
-        """What most parts have at the end of its range; lengthscales of draws have none."""
-        said = [each for part in self.parts for each in part.at_bounds if "noise" in each]
-        return tuple(sorted({each for each in said if said.count(each) > len(self.parts) / 2}))
+    def at_bounds(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Whether most parts have the noise at the end of its range; lengthscales of draws none."""
+        noisy = sum(NOISY in part.at_bounds(columns) for part in self.parts)
+        return (NOISY,) if noisy > len(self.parts) / 2 else ()
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Mean and variance without noise at rows X (k, d): (k,), (k,)."""

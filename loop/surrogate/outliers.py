@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.data import Data
 from loop.surrogate.portfolio import Fitted
 

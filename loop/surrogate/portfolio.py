@@ -7,7 +7,7 @@ of the data, and outcomes less their mean over their standard deviation; everyth
 room is in the units of the targets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import log, pi
@@ -17,9 +17,10 @@ import numpy as np
 
 from loop.choices import Expertise
 from loop.records import Prediction
-from loop.space.parameters import Array
+from loop.space.values import Array
 from loop.surrogate.data import Data
-from loop.surrogate.gp import Kernel, Process, Samples, learn, settled, start
+from loop.surrogate.gp import Kernel, Process
+from loop.surrogate.learning import Samples, conditioned, learn, settled, start
 
 PORTFOLIO: tuple[Kernel, ...] = ("matern", "rbf", "linear")  # measured: docs/decisions/0005
 MANY = 400  # hyperparameters are learnt on this many rows: a fit costs n^3 thirty times over
@@ -44,9 +45,8 @@ class Expert(Protocol):
         """The variance of one measurement."""
         ...
 
-    @property
-    def at_bounds(self) -> tuple[str, ...]:
-        """What the fit has driven to the end of its range."""
+    def at_bounds(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """What the fit has driven to the end of its range; `columns` (d,) name the inputs."""
         ...
 
     def predict(self, X: Array) -> tuple[Array, Array]:
@@ -151,9 +151,9 @@ def fit(data: Data, bounds: Array, kind: Expertise = "auto", seed: int = 0) -> F
         samples = Samples(
             X=(data.X[known] - low) / span,
             y=(data.Y[known, index] - shift) / scale,
-            known=data.Yvar[known, index] / scale**2,
+            known=data.Yvar[known, index] / scale / scale,  # whose square may be no number
             counts=data.counts[known, index],
-            within=float(data.within[index]) / scale**2,
+            within=float(data.within[index]) / scale / scale,
             freedom=float(data.freedom[index]),
         )
         expert, cause = _expert(samples, kind, seed)
@@ -174,9 +174,10 @@ def fit(data: Data, bounds: Array, kind: Expertise = "auto", seed: int = 0) -> F
 
 def standard(y: Array) -> tuple[float, float]:
     """Mean and standard deviation of outcomes y (n,); where they do not differ, mean and size."""
-    size = float(np.abs(y).max())
-    sd = float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
-    return float(y.mean()), sd if sd > LEAST_SPREAD * size else size or 1.0
+    size = float(np.abs(y).max()) or 1.0
+    share = y / size  # squares of outcomes may be too large, or too small, for a number
+    sd = float(np.std(share, ddof=1)) if len(y) > 1 else 0.0
+    return float(share.mean()) * size, (sd if sd > LEAST_SPREAD else 1.0) * size
 
 
 def log_density(expert: Expert) -> float:
@@ -211,7 +212,7 @@ def _process(samples: Samples, kernel: Kernel) -> tuple[Process, str]:
     few = samples if len(samples.y) <= MANY else samples.some(MANY)
     try:
         found = learn(few, kernel)
-        return (found if few is samples else found.on(samples)), ""
+        return (found if few is samples else conditioned(found.hyper, samples)), ""
     except np.linalg.LinAlgError as error:
         prior = settled(start(samples, kernel), samples, kernel)
         return prior, f"the fit failed ({error}), prior hyperparameters are used"

@@ -7,7 +7,7 @@ what is predicted is the average over the draws (`loop.surrogate.mixture`).
 
 The model is BoTorch's SaasFullyBayesianSingleTaskGP, and a test holds both against each other. It
 stands here once more because noise that is known for some rows only, and rows that average several
-outcomes (`gp.Samples`), have no place in BoTorch's. JAX and NumPyro come with an extra.
+outcomes (`learning.Samples`), have no place in BoTorch's. JAX and NumPyro come with an extra.
 """
 
 from math import log, pi
@@ -15,8 +15,9 @@ from math import log, pi
 import numpy as np
 
 from loop.errors import SettingsError
-from loop.space.parameters import Array
-from loop.surrogate.gp import LEAST_KNOWN, LEAST_NOISE, SQRT5, Hyper, Process, Samples
+from loop.space.values import Array
+from loop.surrogate.gp import LEAST_NOISE, SQRT5, Hyper, Process
+from loop.surrogate.learning import LEAST_KNOWN, Samples
 from loop.surrogate.mixture import Mixture
 
 try:

@@ -27,7 +27,8 @@ from loop.records import (
     Started,
     Why,
 )
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Parameter
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Parameter
 from loop.space.rules import Linear
 from loop.space.space import SearchSpace
 

@@ -10,6 +10,7 @@ def data(X, *columns, Yvar=None):
     Y = np.stack(columns, axis=1)
     return Data(
         ids=tuple(f"row-{n}" for n in range(len(X))),
+        columns=tuple(f"x{n}" for n in range(np.shape(X)[1])),
         targets=tuple("yzw"[: Y.shape[1]]),
         X=np.asarray(X, dtype=np.float64),
         Y=Y,

@@ -26,9 +26,10 @@ from loop.records import (
     Why,
 )
 from loop.run import Rig
-from loop.space.parameters import Continuous, Parameter, Point
+from loop.space.parameters import Continuous, Parameter
 from loop.space.rules import Rule
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from loop.stopping import StopRules
 
 A = Continuous(name="a", low=0.0, high=1.0)

@@ -36,17 +36,11 @@ from loop.records import (
     Vetoed,
     Why,
 )
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-    Point,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 
 ELEMENTS = ("Cu", "Au", "Pd", "Ni", "Al")
 UNITS = ("", "K", "GPa", "g/cm^3", "eV/atom", "%")

@@ -22,7 +22,8 @@ from loop.objective import Bound, Goal, Target
 from loop.records import Observed, Opened, Proposed, Retracted, Vetoed
 from loop.run import turns
 from loop.search.largest import APART
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete
 from loop.space.pool import Listing, pool
 from loop.space.rules import Expression, Linear
 from loop.space.space import SearchSpace
@@ -358,6 +359,27 @@ def test_a_batch_spreads_out(kind, how):
     assert pdist(PLANE.space.encode(c.point for c in chosen)).min() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+def test_a_model_that_cannot_be_fitted_is_a_visible_fallback():
+    """A point executed where no square is a number: space-filling, and said."""
+    chosen = rigs.candidates(PLANE, 6)
+    answers = [rigs.measured(each, **rigs.hill(each.point)) for each in chosen]
+    answers[0] = replace(answers[0], executed={"a": 1e200, "b": 0.0})
+    (candidate,) = Bayes().propose(rigs.replayed(PLANE, chosen, answers), 1)
+    assert candidate.why.origin == "fallback"
+    assert "no model can be fitted" in candidate.why.cause
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_outcomes_of_any_size_are_learnt(size):
+    """Their squares are no numbers, and still the model chooses."""
+    (candidate,) = Bayes().propose(
+        after(PLANE, lambda point: {"y": size * rigs.hill(point)["y"]}, 6), 1
+    )
+    assert candidate.why.origin == "model"
+    assert candidate.why.health["y"].r2 is not None
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_batch_on_a_hill_is_not_one_place(seed):
     """Where the model is all but sure of the top, the rest of a batch still looks elsewhere."""
@@ -596,6 +618,7 @@ def test_every_surrogate_goes_with_every_acquisition(kind, how, name):
         problem.space.check(candidate.point)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 @given(space=some.spaces(), seed=some.seeds)
 @settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,8 @@ from loop.campaign import Campaign
 from loop.designs import Design, everything, fresh
 from loop.errors import ConstraintsInfeasible, PoolExhausted
 from loop.records import Opened, Proposed
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete
 from loop.space.rules import Linear
 from loop.space.space import SearchSpace
 from tests.loop import rigs
@@ -19,6 +20,7 @@ P = Continuous(name="p", low=0.0, high=10.0)
 TIME = Discrete(name="time", low=0.0, high=4.0, step=1.0)
 GAS = Categorical(name="gas", values=("Ar", "N2"))
 COARSE = Composition(name="alloy", elements=("Cu", "Au", "Pd"), step=0.25)
+PURE = Composition(name="alloy", elements=("Cu", "Au", "Pd"), at_most=1)
 TIED = Composition(name="mix", elements=("a", "b"), high={"a": 0.0})
 FIVE = Composition(name="alloy", elements=("Cu", "Au", "Pd", "Ni", "Al"), at_most=2)
 
@@ -92,6 +94,7 @@ def test_everything_lists_a_finite_space():
     [
         ((TIME, GAS), 10, PoolExhausted, "every other point of this finite space has been"),
         ((COARSE,), 15, PoolExhausted, "every other point of this finite space has been"),
+        ((PURE,), 3, PoolExhausted, "every other point of this"),
         ((COARSE, GAS), 30, PoolExhausted, "every other point of this finite space has been"),
         ((COARSE, TIED), 15, ConstraintsInfeasible, "draws brought no other"),
     ],

@@ -52,6 +52,15 @@ def test_one_sentence_says_what_the_numbers_mean(change, said):
     assert found.count(". ") == 0
 
 
+def test_a_column_at_the_end_of_its_range_is_named():
+    """Outcomes that alternate along one input: people read which one, not a number."""
+    X = np.column_stack([np.full(120, 0.5), np.linspace(0, 1, 120)])
+    y = np.where(np.arange(120) % 2, 1.0, -1.0)
+    known = np.full((120, 1), 1e-3)
+    told = health(fit(data(X, y, Yvar=known), BOUNDS, "matern"), UNITS)["y"]
+    assert told.at_bounds == ("x1: lengthscale at its lower bound",)
+
+
 def test_a_learnable_function_is_predicted_well():
     """R2 near 1, and the error is that of leaving out, in the target's unit."""
     X, y = noisy(30)

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -169,6 +170,18 @@ def test_two_processes_write_one_history(tmp_path):
     reasons = [event.reason for event in events if isinstance(event, Closed)]
     for name in ("a", "b"):
         assert [each for each in reasons if each[0] == name] == [f"{name} {n}" for n in range(25)]
+
+
+def test_a_new_file_that_another_process_is_opening_is_waited_for(tmp_path):
+    """SQLite refuses to turn the write-ahead log on at once; the ledger asks again."""
+    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor() as threads:
+        opened = threads.submit(on_file, tmp_path / "ledger.db")
+        with pytest.raises(TimeoutError):
+            opened.result(timeout=0.3)
+        other.close()
+        assert opened.result(timeout=20).events() == []
 
 
 @pytest.mark.parametrize("place", ["missing/ledger.db", "file/ledger.db", "."])

@@ -25,7 +25,8 @@ from loop.records import (
     Why,
 )
 from loop.run import advance, begin, decide, record, turn
-from loop.space.parameters import Categorical, Composition
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical
 from loop.stopping import StopRules, room
 from tests.loop import rigs
 from tests.loop import strategies as some

@@ -12,7 +12,8 @@ from loop.designs import fresh
 from loop.errors import ObjectiveError
 from loop.front import balance, extent
 from loop.objective import Bound, Objective, Target
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Parameter
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Parameter
 from loop.space.rules import Linear
 from loop.surrogate.data import training_data
 from loop.surrogate.portfolio import fit

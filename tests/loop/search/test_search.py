@@ -11,7 +11,8 @@ from loop.acquisition.worth import Worth
 from loop.designs import fresh
 from loop.search.largest import APART, Asked, best_of, largest, scan
 from loop.search.slopes import ascending
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.pool import Listing, pool
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
 from loop.surrogate.data import training_data

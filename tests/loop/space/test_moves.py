@@ -6,8 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loop.designs import fresh
+from loop.space.composition import Composition
 from loop.space.moves import BESIDE, around, inside, kept, neighbours, rules
-from loop.space.parameters import Categorical, Composition, Discrete, Ordinal
+from loop.space.parameters import Categorical, Discrete, Ordinal
 from loop.space.pool import Listing, pool
 from loop.space.rules import Expression, Linear
 from loop.space.space import SearchSpace

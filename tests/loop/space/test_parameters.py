@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from loop.designs import fresh
 from loop.errors import SpaceError
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete
 from loop.space.space import SearchSpace
 from tests.loop import strategies as some
 
@@ -177,3 +178,34 @@ def test_room_is_found_among_elements_that_are_bounded_tightly():
 def test_absent_elements_are_left_out():
     """A pure metal is written as one."""
     assert ALLOY.decode([0.0, 1.0, 0.0]) == {"Au": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "pure"),
+    [
+        ({}, ["Cu", "Au", "Pd"]),
+        ({"high": {"Au": 0.9}}, ["Cu", "Pd"]),
+        ({"low": {"Pd": 0.3}}, ["Pd"]),
+    ],
+)
+def test_of_one_element_at_a_time_there_are_as_many_as_may_be_pure(settings, pure):
+    """Without a step too: the space is finite, and all of it is listed."""
+    alloy = Composition(name="alloy", elements=("Cu", "Au", "Pd"), at_most=1, **settings)
+    space = SearchSpace(parameters=(alloy,))
+    points = space.decode(space.everything())
+    assert space.size == len(pure)
+    assert sorted(map(str, points)) == sorted(str({"alloy": {each: 1.0}}) for each in pure)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("water",), r"expected those of water, ethanol, got none of 'ethanol'\. Give every value"),
+        (("water", "ethanol", "oil"), r"got those of 'oil' too"),
+    ],
+)
+def test_descriptors_are_those_of_the_values(given, said):
+    """None is missing and none is left over; the message says which."""
+    descriptors = {value: (float(n),) for n, value in enumerate(given)}
+    with pytest.raises(SpaceError, match=said):
+        Categorical(name="solvent", values=("water", "ethanol"), descriptors=descriptors)

@@ -8,7 +8,8 @@ from loop.campaign import Campaign
 from loop.decisions import opening
 from loop.errors import CampaignError, SettingsError, SpaceError
 from loop.records import Amended, Observed, Opened, Proposed
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.space import SearchSpace
 from tests.loop import rigs
 
@@ -81,5 +82,5 @@ def test_no_other_change_slips_in_with_it(change):
 )
 def test_a_past_that_cannot_be_encoded_is_refused(kind, keys, past):
     """It must be a legal name, or any finite number."""
-    with pytest.raises(SpaceError, match=r"space\.x"):
+    with pytest.raises(SpaceError, match=r"space\.x\.past: expected"):
         kind(name="x", past=past, **keys)

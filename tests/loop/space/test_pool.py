@@ -12,10 +12,11 @@ from loop.designs import fill
 from loop.errors import CampaignError, PoolExhausted, SpaceError
 from loop.objective import Objective, Target
 from loop.records import Candidate, Opened, Problem, Proposed, Why
-from loop.space.parameters import Continuous, Parameter, Point
+from loop.space.parameters import Continuous, Parameter
 from loop.space.pool import Listing, Pool, pool
 from loop.space.rules import Linear
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 
 SEEDS = st.integers(0, 2**32 - 1)
 

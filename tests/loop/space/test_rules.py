@@ -12,9 +12,11 @@ from loop.campaign import Campaign
 from loop.designs import design_size, fresh, spread
 from loop.errors import SpaceError
 from loop.records import Event, Observed, Opened, Proposed
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from loop.space.witness import LOOKED_AT
 from tests.loop import rigs
 from tests.loop import strategies as some
@@ -91,6 +93,9 @@ def test_an_expression_is_worked_out_in_the_units_of_the_parameters(text, met):
         ("1 <= 2", "the name of a parameter"),
         ("True <= T", "numbers, names"),
         ("1e999 <= T", "finite numbers"),
+        ("T <=", r"got invalid syntax at its end\."),
+        ("2 * `T anneal` T <= 3", r"got invalid syntax at 'T <= 3'\."),
+        ("2 * (T <= 3", r"got '\(' was never closed at '\(T <= 3'\."),
         ("9" * 600 + " <= T", "at most 500 characters"),
         ("pressure <= T", "terms among T, rate, .* got 'pressure'"),
         ("solvent <= 1", "terms among T, rate, .* got 'solvent'"),
@@ -133,13 +138,22 @@ def test_a_dependent_parameter_is_put_where_it_must_be():
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        (Excluded(when={"gas": ("Ar",)}), "terms among .* got 'gas'"),
-        (Excluded(when={"solvent": ("oil",)}), "one of water, DMF, got 'oil'"),
-        (Excluded(when={"T": (300.0,)}), "ordinal or categorical"),
-        (Excluded(when={"solvent": Span(min=1.0)}), "numeric"),
-        (Dependent(parameter="x", on="base", values=("NaH",), otherwise=0.0), "got 'x'"),
-        (Dependent(parameter="amount", on="T", values=(300.0,), otherwise=0.0), "got 'T'"),
-        (Dependent(parameter="amount", on="base", values=("NaH",), otherwise=9.0), "from 0 to 2"),
+        (Excluded(when={"gas": ("Ar",)}), r"a name among .* got 'gas'\. Of other numbers, exclude"),
+        (Excluded(when={"solvent": ("oil",)}), r"= oil\), solvent: expected one of .*, got 'oil'"),
+        (Excluded(when={"T": (300.0,)}), r"\(ordinal or categorical\), got 'T'\. .* a span"),
+        (Excluded(when={"solvent": Span(min=1.0)}), r"\(numeric\), got 'solvent'\. Of names, list"),
+        (
+            Dependent(parameter="x", on="base", values=("NaH",), otherwise=0.0),
+            r"got 'x'\. Name a par.*r\.$",
+        ),
+        (
+            Dependent(parameter="amount", on="T", values=(300.0,), otherwise=0.0),
+            r"got 'T'\. What .* listed",
+        ),
+        (
+            Dependent(parameter="amount", on="base", values=("NaH",), otherwise=9.0),
+            r"otherwise: .* to 2",
+        ),
     ],
 )
 def test_a_rule_about_what_is_not_there_is_refused(rule, said):

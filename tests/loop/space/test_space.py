@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from loop.designs import fresh
 from loop.errors import SpaceError
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete
 from loop.space.rules import Expression, Linear
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from tests.loop import strategies as some
 
 T = Continuous(name="T", low=300.0, high=1200.0, unit="K")

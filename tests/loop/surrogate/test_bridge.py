@@ -24,6 +24,7 @@ def fitted(kind, variance=np.nan, n=14):
     Y[:3, 1] = np.nan
     data = Data(
         ids=tuple(map(str, range(n))),
+        columns=("T", "t", "held"),
         targets=("a", "b"),
         X=X,
         Y=Y,

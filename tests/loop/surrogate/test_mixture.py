@@ -1,9 +1,11 @@
 """A mixture of processes: the moments that the law of total variance gives it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from loop.surrogate.gp import Hyper, Process
+from loop.surrogate.gp import NOISY, Hyper, Process
 from loop.surrogate.mixture import Mixture
 
 ROWS = np.random.default_rng(1).random((4, 2))
@@ -65,3 +67,15 @@ def test_it_shows_what_it_learnt():
     """Its noise is that of its parts on average, and its digits are all of theirs."""
     assert mixture().noise == pytest.approx(0.3)
     assert len(mixture().digits()) == 3 * (2 + 3)
+
+
+def test_it_is_at_its_bounds_where_most_parts_are():
+    """Noise that explains all is told, a name that speaks of noise is none, nor is one draw."""
+    part = mixture().parts[0]
+    loud, short = (
+        replace(part, hyper=replace(part.hyper, **change))
+        for change in ({"noise": 100.0}, {"noise": 1e-4, "lengths": np.full(2, 0.02)})
+    )
+    named = ["noise level", "T"]
+    assert Mixture(parts=(loud, loud, short)).at_bounds(named) == (NOISY,)
+    assert Mixture(parts=(loud, short, short)).at_bounds(named) == ()

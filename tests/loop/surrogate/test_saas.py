@@ -15,7 +15,7 @@ from loop.acquisition.closed import Ask, worth
 from loop.objective import Objective, Target
 from loop.surrogate import portfolio, saas
 from loop.surrogate.data import Data
-from loop.surrogate.gp import Samples, learn
+from loop.surrogate.learning import Samples, learn
 
 
 def truth(X):
@@ -100,6 +100,7 @@ def test_every_acquisition_works_with_it(drawn, how):
     shape = (len(data.y), 1)
     kept = Data(
         ids=tuple(map(str, range(len(data.y)))),
+        columns=tuple(f"x{n}" for n in range(20)),
         targets=("y",),
         X=data.X,
         Y=(data.y * scale + shift).reshape(shape),

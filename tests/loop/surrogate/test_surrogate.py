@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.space.parameters import Composition
+from loop.space.composition import Composition
 from loop.surrogate.data import Data, training_data
 from loop.surrogate.gp import LEAST_NOISE, Process
 from loop.surrogate.portfolio import MANY, fit, log_density
@@ -26,6 +26,7 @@ def data(y=HEIGHT, errors=None, at=X, counts=None, within=0.0, freedom=0.0):
     unknown = np.full_like(Y, np.nan)
     return Data(
         ids=tuple(f"{n:04d}" for n in range(len(at))),
+        columns=tuple(f"x{n}" for n in range(at.shape[1])),
         targets=("y", "z")[: Y.shape[1]],
         X=at,
         Y=Y,
@@ -283,7 +284,7 @@ def test_the_kind_of_every_expert_is_told():
     fitted = fit(data(np.column_stack([HEIGHT, PLANE])), UNIT)
     assert fitted.names["z"] == "linear"
     assert fitted.experts[1].noise >= LEAST_NOISE
-    assert fitted.experts[1].at_bounds == ()
+    assert fitted.experts[1].at_bounds(fitted.data.columns) == ()
 
 
 @pytest.mark.parametrize("kind", ["matern", "rbf", "linear"])
@@ -300,3 +301,14 @@ def test_leaving_one_out_is_leaving_one_out(kind):
         one, spread = without.predict(expert.X[row : row + 1])
         assert one[0] == pytest.approx(mean[row], abs=1e-6)
         assert spread[0] + expert.variances[row] == pytest.approx(variance[row], rel=1e-6)
+
+
+def test_a_forest_weighs_all_outcomes_on_one_scale():
+    """An average of unknown noise counts as one that is known to be as noisy as is usual."""
+    some, every = np.full(10, np.nan), np.full(10, 0.04)
+    some[:5] = 0.04
+    part, whole = (
+        fit(data(errors=np.sqrt(known), counts=np.full(10, 4)), UNIT, "forest")
+        for known in (some, every)
+    )
+    assert (part.experts[0].digits() == whole.experts[0].digits()).all()
