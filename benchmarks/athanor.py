@@ -25,10 +25,12 @@ from loop.records import (
     Source,
     Why,
 )
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Parameter, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Parameter
 from loop.space.pool import Listing
 from loop.space.pool import pool as pool_parameter
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from pools import Array, Table
 from problems import Function
 

@@ -22,11 +22,11 @@ from flows.artifacts import Artifacts
 from flows.laboratory import take
 from flows.rig import loaded
 from flows.tasks import evaluate
-from flows.views import written
 from flows.worker import name, worker
 from loop.campaign import Campaign
 from loop.records import Candidate, Json
 from loop.run import Answers, drive, replay
+from loop.space.values import written
 
 OURS = "athanor"
 WORKER = "worker:"

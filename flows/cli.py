@@ -84,29 +84,54 @@ def athanor() -> None:
 @app.command()
 def init(
     folder: Dir,
-    template: Annotated[Template, typer.Option(help="What kind of campaign.")] = Template.alloy,
+    template: Annotated[
+        Template | None, typer.Option(help="What kind of campaign; alloy unless said otherwise.")
+    ] = None,
+    oracle: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write an oracle of your own, in Python.")
+    ] = None,
 ) -> None:
     """Make a campaign folder from a template, with comments that explain every setting.
 
     Example: athanor init my-alloy --template alloy
+
+    Example: athanor init my-lab --oracle my_oracle
     """
     from flows.folder import create
     from flows.settings import schema
 
-    create(folder, template.value, json.dumps(schema(), indent=1))
-    out.print(f"{folder / 'campaign.toml'} is yours to edit. Then: athanor check {folder}")
+    yours = folder / "campaign.toml"
+    if oracle is None:
+        create(folder, (template or Template.alloy).value, json.dumps(schema(), indent=1))
+        out.print(f"{yours} is yours to edit. Then: athanor check {folder}")
+        return
+    if template is not None:
+        raise typer.BadParameter("--oracle brings a template of its own: leave out --template")
+    from flows.own import begin
+
+    file = begin(folder, oracle, json.dumps(schema(), indent=1))
+    out.print(f"{file} and {yours} are yours to edit. Then: athanor check {folder}")
 
 
 @app.command()
-def check(folder: Dir, as_json: AsJson = False) -> None:
+def check(
+    folder: Dir,
+    no_evaluate: Annotated[
+        bool, typer.Option("--no-evaluate", help="Do not ask the oracle for an answer.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Verify settings, oracle, proposer, ledger and the installed packages, without starting.
+
+    An oracle that computes its answers is asked for one, of the first point that the campaign
+    would propose; it is not put on record.
 
     Example: athanor check my-alloy
     """
     _one_thread()
     from flows.doctor import examine
 
-    findings = examine(folder.absolute())
+    findings = examine(folder.absolute(), evaluate=not no_evaluate)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))  # noqa: T201
     else:
@@ -290,7 +315,8 @@ def ask(
     _one_thread()
     from flows.people import ask, user
     from flows.rig import load
-    from flows.views import plain, written
+    from flows.views import plain
+    from loop.space.values import written
 
     rig = load(folder.absolute()).rig
     asked = ask(rig, values or [], replicate, reason, user() if by is None else by)
@@ -320,11 +346,30 @@ def report(folder: Dir, output: Output = None) -> None:
 
 
 @app.command()
-def export(folder: Dir, as_json: AsJson = False, output: Output = None) -> None:
+def export(
+    folder: Dir,
+    as_json: AsJson = False,
+    output: Output = None,
+    structures: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Structures instead: FILE.extxyz, or a folder of CIF."),
+    ] = None,
+) -> None:
     """Export every candidate with its answer: CSV, with units in the header, or JSON with all.
 
+    With --structures, the relaxed atoms of the answers, each with its candidate, values and origin.
+
     Example: athanor export my-alloy -o alloy.csv
+
+    Example: athanor export my-alloy --structures alloy.extxyz
     """
+    if structures is not None:
+        if as_json or output is not None:
+            raise typer.BadParameter("--structures writes atoms only: leave out --json and -o")
+        from flows.exports import export as atoms_to
+
+        out.print(f"{atoms_to(folder, structures)} structures: {structures}")
+        return
     from flows.folder import known
     from flows.views import as_csv
     from flows.views import as_json as everything

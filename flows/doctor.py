@@ -1,6 +1,5 @@
 """What `athanor check` examines: the packages that are installed, and the campaign folder."""
 
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from math import isinf
@@ -8,11 +7,15 @@ from pathlib import Path
 
 from flows.folder import require_writable
 from flows.pool import listed
+from flows.rehearsal import Finding, rehearsal
 from flows.rig import Setup, load
-from flows.views import written
 from loop.campaign import Campaign
+from loop.protocols import Oracle
 from loop.run import replay
 from loop.space.pool import Pool
+from loop.space.values import written
+from oracles.atoms.oracle import AtomsOracle
+from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 
 DISTRIBUTION = "athanor-loop"
 PACKAGES = ("loop", "oracles", "flows")
@@ -21,20 +24,15 @@ PACKAGES = ("loop", "oracles", "flows")
 CAPS = {"fastapi": (0, 151), "sqlalchemy": (2, 1), "prefect": (4,)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was examined; `said` is what was found, with the remedy if not well."""
+def examine(folder: Path, *, evaluate: bool) -> list[Finding]:
+    """All findings; LoopError where the folder holds no campaign that could run.
 
-    what: str
-    well: bool
-    said: str
-
-
-def examine(folder: Path) -> list[Finding]:
-    """All findings; LoopError where the folder holds no campaign that could run."""
+    With `evaluate`, an oracle that computes its answers is asked for one.
+    """
     setup = load(folder)
     require_writable(folder)
-    return [*_packages(), *_caps(), *_campaign(setup)]
+    findings = [*_packages(), *_caps(), *_campaign(setup)]
+    return [*findings, rehearsal(setup.rig)] if evaluate else findings
 
 
 def _packages() -> list[Finding]:
@@ -75,6 +73,7 @@ def _campaign(setup: Setup) -> list[Finding]:
     targets = ", ".join(f"{name} [{unit}]" if unit else name for name, unit in measures.items())
     wall = rig.oracle.declaration.wall_s
     limit = f", at most {wall:g} s each" if wall else ""
+    _require(rig.oracle)
     campaign = replay(rig)
     first = rig.proposer.propose(Campaign(problem=rig.problem), 1)[0]
     return [
@@ -88,6 +87,17 @@ def _campaign(setup: Setup) -> list[Finding]:
         ),
         Finding(what="ledger", well=True, said=f"{campaign.seq} events"),
     ]
+
+
+def _require(oracle: Oracle) -> None:
+    """Raise OracleError where a calculator's program or file is missing."""
+    match oracle:
+        case AtomsOracle():
+            oracle.require()
+        case Retry(oracle=inner) | Delay(oracle=inner) | Noise(oracle=inner):
+            _require(inner)
+        case Meter(oracle=inner) | Cache(oracle=inner):
+            _require(inner)
 
 
 def _pool(pool: Pool) -> Finding:

@@ -23,7 +23,7 @@ SCHEMA = "campaign.schema.json"
 DATABASE = "ledger.db"
 REPORT = "report.html"
 
-Template: TypeAlias = Literal["alloy", "lab", "table"]
+Template: TypeAlias = Literal["alloy", "lab", "table", "own"]
 
 
 def read(folder: Path) -> dict[str, Json]:
@@ -95,14 +95,19 @@ def known(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]]:
     return found
 
 
-def create(folder: Path, template: Template, schema: str) -> None:
-    """A campaign folder from a template; SettingsError where one is there or none can be."""
+def create(
+    folder: Path, template: Template, schema: str, names: Mapping[str, str] | None = None
+) -> None:
+    """A campaign folder from a template; SettingsError where one is there or none can be.
+
+    `names` are words of the template that its files, and what they are called, spell otherwise.
+    """
     if (folder / FILE).exists():
         remedy = "Choose another folder; a campaign is never overwritten."
         raise SettingsError(str(folder), f"a folder without a {FILE}", "one that has it", remedy)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _copy(files("flows") / "templates" / template, folder)
+        _copy(files("flows") / "templates" / template, folder, names or {})
         (folder / SCHEMA).write_text(schema, encoding="utf-8")
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}"
@@ -110,13 +115,19 @@ def create(folder: Path, template: Template, schema: str) -> None:
         raise SettingsError(str(folder), "a folder to write in", reason, remedy) from error
 
 
-def _copy(source: Traversable, folder: Path) -> None:
+def _copy(source: Traversable, folder: Path, names: Mapping[str, str]) -> None:
     for item in source.iterdir():
-        if item.is_dir():
-            (folder / item.name).mkdir(exist_ok=True)
-            _copy(item, folder / item.name)
-        elif not item.name.startswith("."):
-            (folder / item.name).write_bytes(item.read_bytes())
+        name, content = item.name, b"" if item.is_dir() else item.read_bytes()
+        for word, other in names.items():
+            name, content = (
+                name.replace(word, other),
+                content.replace(word.encode(), other.encode()),
+            )
+        if item.is_dir() and name != "__pycache__":
+            (folder / name).mkdir(exist_ok=True)
+            _copy(item, folder / name, names)
+        elif item.is_file() and not name.startswith("."):
+            (folder / name).write_bytes(content)
 
 
 def require_writable(folder: Path) -> None:

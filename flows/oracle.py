@@ -1,59 +1,53 @@
 """The oracle of a campaign folder, from the table [oracle], and whether it answers the question."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from ase import Atoms
-from ase.data import chemical_symbols
-
+from flows.around import around
+from flows.own import instance
 from flows.refusal import nearest
 from flows.settings import (
     AtomsTable,
-    BulkElementTable,
+    CommandTable,
     FolderTable,
     FunctionTable,
     Oracles,
+    OwnTable,
     PoolStructureTable,
-    RandomAlloyTable,
+    ServiceTable,
+    SlabTable,
+    SubstitutionTable,
     TableTable,
 )
+from flows.structure import builder, options
 from loop.errors import SettingsError
 from loop.protocols import Declaration, Oracle
-from loop.records import Problem
-from loop.space.parameters import Categorical, Composition
+from loop.records import Kind, Problem
 from loop.space.pool import Pool
 from loop.units import convert
-from oracles.atoms.failures import Refusal
-from oracles.atoms.library import is_library, structures
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.properties import UNITS
-from oracles.atoms.structures import (
-    Builder,
-    BulkElement,
-    PoolStructure,
-    RandomAlloy,
-    atomic_volume,
-)
+from oracles.command import Command
 from oracles.folder.oracle import Folder
 from oracles.function import Function
+from oracles.service import Service
 from oracles.table import Table
-
-LIBRARY = 20_000  # structures of a pool that are held in memory
 
 
 def oracle(table: Oracles, problem: Problem, folder: Path) -> Oracle:
     """The oracle; LoopError where it cannot be made or does not fit the problem."""
-    made = _make(table, problem, folder)
+    made = around(_make(table, problem, folder), table, folder, problem.seed)
     _require_measures(made.declaration, problem)
     _require_takes(made.declaration, problem)
     return made
 
 
 def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
+    made: Oracle
     match table:
         case FunctionTable():
-            return Function(
+            made = Function(
                 function=table.function,
                 folder=folder,
                 wall_s=table.wall_s,
@@ -61,7 +55,7 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 objective=problem.objective,
             )
         case TableTable():
-            return Table(
+            made = Table(
                 path=folder / table.file,
                 space=problem.space,
                 objective=problem.objective,
@@ -71,9 +65,15 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 seed=problem.seed,
             )
         case AtomsTable():
-            return _atoms(table, problem, folder)
+            made = _atoms(table, problem, folder)
+        case CommandTable():
+            made = _command(table, problem, folder)
+        case ServiceTable():
+            made = _service(table, problem, folder)
+        case OwnTable():
+            made = instance(table, folder)
         case FolderTable():
-            return Folder(
+            made = Folder(
                 folder=folder,
                 space=problem.space,
                 objective=problem.objective,
@@ -82,6 +82,34 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
             )
         case _:
             assert_never(table)
+    return made
+
+
+def _command(table: CommandTable, problem: Problem, folder: Path) -> Command:
+    return Command(
+        command=tuple(table.command),
+        objective=problem.objective,
+        folder=folder,
+        exits=_statuses(table.exits, "oracle.exits"),
+        **table.model_dump(include={"wall_s", "environment", "inherit", "repeatable"}),
+    )
+
+
+def _service(table: ServiceTable, problem: Problem, folder: Path) -> Service:
+    return Service(
+        objective=problem.objective,
+        folder=folder,
+        statuses=_statuses(table.statuses, "oracle.statuses"),
+        **table.model_dump(include={"url", "wall_s", "poll_s", "request_s", "patience_s", "token"}),
+    )
+
+
+def _statuses(said: Mapping[str, Kind], where: str) -> dict[int, Kind]:
+    """The kinds by number: keys of a TOML file are always text."""
+    for status in said:
+        if not status.isdecimal():
+            raise SettingsError(where, "statuses as keys, such as 3", repr(status), "Correct it.")
+    return {int(status): kind for status, kind in said.items()}
 
 
 def _ids(table: TableTable, problem: Problem) -> dict[str, str]:
@@ -98,14 +126,12 @@ def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
             where = f"oracle.properties.{target}" if table.properties else f"target.{target}"
             remedy = nearest(own, UNITS) or "State its property in [oracle.properties]."
             raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
-        if own == "lattice_constant" and isinstance(table.structure, PoolStructureTable):
-            remedy = f"Choose another of {', '.join(UNITS)}."
-            raise SettingsError(f"target.{target}", "what any cell has", repr(own), remedy)
+        _require_fit(target, own, table)
         if target in units:
             convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
     return AtomsOracle(
         folder=folder,
-        structure=_structure(table.structure, problem, folder),
+        structure=builder(table, problem, folder),
         properties=properties,
         units={target: units[target] for target in properties if target in units},
         calculator=table.calculator,
@@ -113,71 +139,26 @@ def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
         fmax=table.fmax,
         steps=table.steps,
         wall_s=table.wall_s,
+        memory_mb=table.memory_mb,
+        output_mb=table.output_mb,
+        volume_change=table.volume_change,
+        retry=table.retry,
+        config=folder / table.config if table.config else None,
+        keep=table.keep,
+        options=options(table, folder),
     )
 
 
-def _structure(
-    table: RandomAlloyTable | BulkElementTable | PoolStructureTable, problem: Problem, folder: Path
-) -> Builder:
-    """The structure builder, for a parameter of its kind whose elements exist."""
-    match table:
-        case RandomAlloyTable():
-            compositions = {
-                p.name: p for p in problem.space.parameters if isinstance(p, Composition)
-            }
-            _require_parameter("composition", table.composition, compositions)
-            _require_elements(table.composition, compositions[table.composition].elements)
-            a, b, c = table.supercell
-            return RandomAlloy(
-                composition=table.composition,
-                lattice=table.lattice,
-                supercell=(a, b, c),
-                seed=problem.seed,
-                start=table.start,
-            )
-        case BulkElementTable():
-            categories = {p.name: p for p in problem.space.parameters if isinstance(p, Categorical)}
-            _require_parameter("element", table.element, categories)
-            _require_elements(table.element, categories[table.element].values)
-            return BulkElement(element=table.element, lattice=table.lattice)
-        case PoolStructureTable():
-            pools = {p.name: p for p in problem.space.parameters if isinstance(p, Pool)}
-            _require_parameter("pool", table.pool, pools)
-            atoms = _library(pools[table.pool], folder)
-            _require_elements(table.pool, {s for each in atoms.values() for s in each.symbols})
-            return PoolStructure(pool=table.pool, atoms=atoms)
-        case _:
-            assert_never(table)
-
-
-def _library(pool: Pool, folder: Path) -> dict[str, Atoms]:
-    """The structures of a pool by id; SettingsError where it has none, or more than fit."""
-    where = "oracle.structure.pool"
-    if not is_library(folder / pool.file):
-        remedy = "Let the pool be of structures: an extended XYZ file, a database, CIF files."
-        raise SettingsError(where, "a pool of structures", f"the table {pool.file}", remedy)
-    if pool.count > LIBRARY:
-        remedy = "Shorten the file to what is worth a calculation."
-        raise SettingsError(where, f"at most {LIBRARY} structures", str(pool.count), remedy)
-    return {each.id: each.atoms for each in structures(folder / pool.file, pool.key or None)}
-
-
-def _require_parameter(key: str, name: str, valid: Collection[str]) -> None:
-    if name not in valid:
-        kind = "categorical" if key == "element" else key
-        expected = f"the name of a {kind} parameter ({', '.join(valid) or 'there is none'})"
-        remedy = nearest(name, valid) or f"Add a [[parameter]] of kind {kind}."
-        raise SettingsError(f"oracle.structure.{key}", expected, repr(name), remedy)
-
-
-def _require_elements(name: str, symbols: Iterable[str]) -> None:
-    for symbol in symbols:
-        try:
-            atomic_volume(symbol)
-        except Refusal as refusal:
-            expected = "chemical elements whose atomic volume is known"
-            remedy = nearest(symbol, chemical_symbols) or "Remove it."
-            raise SettingsError(f"parameter.{name}", expected, str(refusal), remedy) from refusal
+def _require_fit(target: str, own: str, table: AtomsTable) -> None:
+    """Raise SettingsError for a property that the structures do not have."""
+    remedy = f"Choose another of {', '.join(UNITS)}."
+    cells = PoolStructureTable | SubstitutionTable
+    if own == "lattice_constant" and isinstance(table.structure, cells):
+        raise SettingsError(f"target.{target}", "what any cell has", repr(own), remedy)
+    if own == "adsorption_energy" and not isinstance(table.structure, SlabTable):
+        expected = "a structure of kind 'slab', with an adsorbate"
+        got = repr(table.structure.kind)
+        raise SettingsError("oracle.structure.kind", expected, got, remedy)
 
 
 def _require_measures(declaration: Declaration, problem: Problem) -> None:

@@ -16,7 +16,8 @@ from flows.refusal import nearest
 from flows.settings import PoolTable
 from flows.sheet import Sheet, numbers, readable, sheet
 from loop.errors import SettingsError
-from loop.space.pool import Array, Ids, Listing, Pool, pool
+from loop.space.pool import Ids, Listing, Pool, pool
+from loop.space.values import Array
 from oracles.atoms.library import (
     Structure,
     content,

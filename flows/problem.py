@@ -31,14 +31,8 @@ from loop.cost import require_cost
 from loop.errors import LoopError, SettingsError, SpaceError
 from loop.objective import MOST_PARETO, Bound, Objective, Target
 from loop.records import Json, Problem
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
 from loop.space.space import SearchSpace
 from loop.units import convert, require

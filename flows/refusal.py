@@ -80,10 +80,12 @@ def _parts(detail: ErrorDetails, schema: Schema) -> tuple[str, str, str]:
 
 def _place(detail: ErrorDetails, raw: Json) -> Place:
     """The key as it stands in the file: `.parameter .T .low`, by name where there is one."""
-    words, here, loc = [], raw, detail["loc"]
+    words, here, loc, tagged = [], raw, detail["loc"], None
     missing = loc[-1] if detail["type"] == "missing" else None
     for step in loc:
         match here:
+            case {"kind": tag} if tag == step and here is not tagged:
+                tagged = here  # a key may be called as the kind is: `function`, `command`
             case {} if isinstance(step, str) and (step in here or step == missing):
                 words.append(f".{step}")
                 here = here.get(step)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from flows.refusal import refusal
 from loop.choices import Acquisition, Expertise
 from loop.objective import Combine, Goal
-from loop.records import Json
+from loop.records import Json, Kind
 
 
 class _Table(BaseModel):
@@ -174,7 +174,28 @@ class ObjectiveTable(_Table):
     bounds: list[str] = Field(default=[], description='such as "density <= 12 g/cm^3"')
 
 
-class FunctionTable(_Table):
+class MeterTable(_Table):
+    """What an evaluation costs, in one currency."""
+
+    fixed: float = Field(default=0.0, ge=0, description="each time")
+    hourly: float = Field(default=0.0, ge=0, description="for an hour of it")
+
+
+class _Asked(_Table):
+    """What may be laid around any oracle that computes its answers."""
+
+    delay_s: float | None = Field(default=None, ge=0, description="to rehearse a slow world")
+    attempts: int = Field(
+        default=1, ge=1, description="runs in a row, as long as they crash or time out"
+    )
+    meter: MeterTable | None = Field(default=None, description="what it costs, into costs.db")
+    cache: bool = Field(default=False, description="keep values in cache.db, and never ask again")
+    noise: dict[str, float] = Field(
+        default={}, description="standard deviation that is added, by target, in its unit"
+    )
+
+
+class FunctionTable(_Asked):
     """A Python function answers."""
 
     kind: Literal["function"]
@@ -182,7 +203,7 @@ class FunctionTable(_Table):
     wall_s: float | None = Field(default=None, gt=0, description="longest call, in seconds")
 
 
-class TableTable(_Table):
+class TableTable(_Asked):
     """A table of known answers is looked up."""
 
     kind: Literal["table"]
@@ -190,6 +211,15 @@ class TableTable(_Table):
     columns: dict[str, str] = Field(default={}, description="names that the file spells otherwise")
     replicates: Literal["mean", "draw"] = "mean"
     match: Literal["exact", "nearest"] = "exact"
+
+
+Arranged: TypeAlias = Annotated[
+    Literal["random", "quasirandom"],
+    Field(description="quasirandom: pairs as frequent as in an endless random alloy"),
+]
+SITES = Field(
+    min_length=1, description='{A = "Cu", B = "guest"}: an element, or a parameter of elements'
+)
 
 
 class RandomAlloyTable(_Table):
@@ -200,6 +230,7 @@ class RandomAlloyTable(_Table):
     lattice: str = Field(default="fcc", description="fcc, bcc or hcp")
     supercell: list[int] = Field(default=[2, 2, 2], min_length=3, max_length=3)
     start: float | None = Field(default=None, description="lattice constant to start from, Å")
+    ordering: Arranged = "random"
 
 
 class BulkElementTable(_Table):
@@ -217,13 +248,70 @@ class PoolStructureTable(_Table):
     pool: str = Field(description="name of the pool parameter, whose file holds structures")
 
 
-class AtomsTable(_Table):
+class PrototypeTable(_Table):
+    """An ordered prototype whose sites hold elements, or parameters of elements."""
+
+    kind: Literal["prototype"]
+    prototype: str = Field(
+        description="A1, A2, A3, B1, B2, B3, D0_3, L1_0, L1_2, perovskite, or a parameter of such"
+    )
+    sites: dict[str, str] = SITES
+    supercell: list[int] = Field(default=[1, 1, 1], min_length=3, max_length=3)
+    start: float | None = Field(default=None, description="lattice constant to start from, Å")
+    ordering: Arranged = "random"
+
+
+class SubstitutionTable(_Table):
+    """A structure from a file, some of its elements replaced."""
+
+    kind: Literal["substitution"]
+    file: str = Field(description="the parent, in any form that a pool of structures has")
+    sites: dict[str, str] = SITES
+    supercell: list[int] = Field(default=[1, 1, 1], min_length=3, max_length=3)
+    ordering: Arranged = "random"
+
+
+class SlabTable(_Table):
+    """A slab with an adsorbate on it."""
+
+    kind: Literal["slab"]
+    element: str | None = Field(default=None, description="the host: a categorical parameter")
+    composition: str | None = Field(default=None, description="or a composition, at random")
+    facet: str = Field(
+        default="fcc111", description="fcc111, fcc100, fcc110, bcc110, bcc100, bcc111, hcp0001"
+    )
+    size: list[int] = Field(
+        default=[2, 2, 4], min_length=3, max_length=3, description="across, across, layers"
+    )
+    adsorbate: str = Field(description="an atom, a molecule, or a categorical parameter of them")
+    site: str = Field(default="ontop", description="ASE's name of it: ontop, bridge, fcc, hcp ...")
+
+
+Structures: TypeAlias = Annotated[
+    RandomAlloyTable
+    | BulkElementTable
+    | PoolStructureTable
+    | PrototypeTable
+    | SubstitutionTable
+    | SlabTable,
+    Field(discriminator="kind"),
+]
+
+
+class AtomsTable(_Asked):
     """An ASE calculator answers."""
 
     kind: Literal["atoms"]
-    structure: Annotated[
-        RandomAlloyTable | BulkElementTable | PoolStructureTable, Field(discriminator="kind")
-    ]
+    structure: Structures
+    neutral: bool = Field(
+        default=False, description="true: refuse what has no balanced oxidation states"
+    )
+    miller: list[int] = Field(
+        default=[1, 1, 1], min_length=3, max_length=3, description="of surface_energy"
+    )
+    phases: str | None = Field(
+        default=None, description="structures that span the hull of hull_distance, besides elements"
+    )
     calculator: str = Field(default="ase.calculators.emt:EMT", description="package.module:Class")
     settings: dict[str, Any] = Field(default={}, description="keywords of the calculator")
     properties: dict[str, str] | None = Field(
@@ -231,7 +319,64 @@ class AtomsTable(_Table):
     )
     fmax: float = Field(default=0.01, gt=0, description="largest force when relaxed, eV/angstrom")
     steps: int = Field(default=300, ge=1, description="relaxation steps before it has failed")
+    volume_change: float = Field(
+        default=0.3, gt=0, description="how far a relaxation may take the volume, relative to it"
+    )
     wall_s: float = Field(default=600.0, gt=0, description="longest evaluation, s")
+    memory_mb: float | None = Field(
+        default=None, gt=0, description="its memory, programs included; Python and ASE take 150"
+    )
+    output_mb: float = Field(default=1000.0, gt=0, description="what it may write in its folder")
+    keep: bool = Field(default=False, description="keep the folders of successes, too")
+    config: str | None = Field(
+        default=None, description="ASE's configuration file, in the campaign folder"
+    )
+    retry: list[dict[str, Any]] | None = Field(
+        default=None,
+        max_length=2,
+        description="settings to change where the self-consistent cycle does not converge",
+    )
+
+
+class CommandTable(_Asked):
+    """A program answers: JSON in, JSON out."""
+
+    kind: Literal["command"]
+    command: list[str] = Field(
+        min_length=1, description='program and arguments; "{campaign}" is this folder'
+    )
+    wall_s: float = Field(default=600.0, gt=0, description="longest run, s")
+    exits: dict[str, Kind] = Field(
+        default={}, description='{3 = "infeasible"}: failures by exit status'
+    )
+    environment: dict[str, str] = Field(default={}, description="variables of the program")
+    inherit: bool = Field(default=True, description="false: no other variables than those")
+    repeatable: bool = Field(default=True, description="false where a run does something for good")
+
+
+class ServiceTable(_Asked):
+    """A server answers over HTTP."""
+
+    kind: Literal["http"]
+    url: str = Field(description='where candidates are posted, such as "http://host/candidates"')
+    wall_s: float = Field(default=600.0, gt=0, description="longest wait for an answer, s")
+    poll_s: float = Field(default=2.0, gt=0, description="time from one look to the next, s")
+    request_s: float = Field(default=30.0, gt=0, description="longest single request, s")
+    patience_s: float | None = Field(
+        default=None, gt=0, description="how long a server that is gone is waited for; else wall_s"
+    )
+    statuses: dict[str, Kind] = Field(
+        default={}, description='{422 = "infeasible"}: failures by status'
+    )
+    token: str = Field(default="", description="a file in this folder that holds a bearer token")
+
+
+class OwnTable(_Asked):
+    """An oracle of one's own, in Python."""
+
+    kind: Literal["python"]
+    oracle: str = Field(description='"file.py:Class" in the folder, or "package.module:Class"')
+    settings: dict[str, Any] = Field(default={}, description="keywords of the class")
 
 
 class FolderTable(_Table):
@@ -295,7 +440,8 @@ Parameters: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 Oracles: TypeAlias = Annotated[
-    FunctionTable | TableTable | AtomsTable | FolderTable, Field(discriminator="kind")
+    FunctionTable | TableTable | AtomsTable | CommandTable | ServiceTable | OwnTable | FolderTable,
+    Field(discriminator="kind"),
 ]
 
 

@@ -8,17 +8,11 @@ from collections.abc import Sequence
 
 from flows.refusal import nearest
 from loop.errors import SpaceError
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Discrete,
-    Ordinal,
-    Parameter,
-    Value,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
+from loop.space.values import Value
 
 
 def values(words: Sequence[str], space: SearchSpace) -> dict[str, Value]:

@@ -25,7 +25,9 @@ from loop.records import (
     Retracted,
     Vetoed,
 )
-from loop.space.parameters import Composition, Parameter, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Parameter
+from loop.space.values import Point, written
 
 Cell: TypeAlias = str | float | int | None
 Entries: TypeAlias = Sequence[tuple[str, Event]]
@@ -177,17 +179,6 @@ def plain(point: Point) -> dict[str, Json]:
     return {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in point.items()
     }
-
-
-def written(point: Point) -> str:
-    """A point for people: `Ni0.53Pd0.06Pt0.41, T = 600`."""
-    parts = []
-    for name, value in point.items():
-        if isinstance(value, Mapping):
-            parts.append("".join(f"{each}{round(x, 3):g}" for each, x in value.items()))
-        else:
-            parts.append(f"{name} = {value if isinstance(value, str) else f'{value:.5g}'}")
-    return ", ".join(parts)
 
 
 def quantity(campaign: Campaign, name: str, value: float) -> str:

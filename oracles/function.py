@@ -143,10 +143,10 @@ class Function:
 
 
 @cache
-def load(function: str, folder: Path | None) -> Callable[..., Any]:
-    """The function by its import path; OracleError where there is none."""
+def load(function: str, folder: Path | None, key: str = "oracle.function") -> Callable[..., Any]:
+    """The function, or class, by its import path; OracleError, with the key, if there is none."""
     module, _, name = function.partition(":")
-    where = f"oracle.function {function!r}"
+    where = f"{key} {function!r}"
     if not module or not name:
         raise OracleError(where, "'package.module:name' or 'file.py:name'", repr(function))
     if module.endswith(".py") and not (folder and (folder / module).is_file()):
@@ -164,7 +164,9 @@ def load(function: str, folder: Path | None) -> Callable[..., Any]:
         raise OracleError(where, f"the module {own}", got, "Give the file another name.")
     found = getattr(imported, name, None)
     if not callable(found):
-        raise OracleError(where, f"a function {name!r} in {imported.__file__}", repr(found))
+        raise OracleError(
+            where, f"a function or class {name!r} in {imported.__file__}", repr(found)
+        )
     return found  # type: ignore[no-any-return]
 
 

@@ -24,20 +24,12 @@ from loop.errors import OracleError
 from loop.objective import Objective
 from loop.protocols import Declaration
 from loop.records import Candidate, Failed, Measured, Observation, Source, derive_seed
-from loop.space.parameters import (
-    Array,
-    Categorical,
-    Composition,
-    Continuous,
-    Ordinal,
-    Parameter,
-    Point,
-    Value,
-    is_named,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Ordinal, Parameter, is_named
 from loop.space.pool import Pool
 from loop.space.simplex import PRESENT
 from loop.space.space import SearchSpace
+from loop.space.values import Array, Point, Value
 from loop.units import convert
 
 NAME = "table"

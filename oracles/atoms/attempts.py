@@ -1,7 +1,7 @@
 """One attempt: a folder of its own, a process of its own, an answer of either kind.
 
-The folder is removed on success and kept as `failed-...` otherwise. One that a kill -9 of the
-campaign cut off stays under its own name.
+The folder is removed on success, unless all are to be kept, and kept as `failed-...` otherwise. One
+that a kill -9 of the campaign cut off stays under its own name. `repeat.py` in it evaluates again.
 """
 
 import shutil
@@ -10,40 +10,60 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from oracles.atoms.evaluation import Found, Refused, Request, read_answer
+from oracles.atoms.bounds import MB, Bounds
+from oracles.atoms.evaluation import Found, Refused, Request, read_answer, tail
+from oracles.atoms.failures import CAUSES, Cause
+from oracles.atoms.repeat import write
 from oracles.atoms.worker import LOG
-from oracles.atoms.workers import Lost, run
+from oracles.atoms.workers import ONE_THREAD, Lost, run
 
 FAILED = "failed-"
 TAIL = 2000  # characters of the log that go into the ledger
+KEPT = 2 * MB  # bytes of a log that stay in the folder: half from its begin, half from its end
+REACHED: dict[str, Cause] = {
+    "wall_s": "timeout",
+    "memory_mb": "out_of_memory",
+    "output_mb": "output",
+}
 
 
 def attempt(
-    folder: Path, name: str, request: Request, wall_s: float
+    folder: Path, name: str, request: Request, bounds: Bounds, *, keep: bool = False
 ) -> tuple[Found | Refused, str]:
     """The answer, and the attempt folder's path below the campaign folder."""
     path = _claim(folder / "attempts", name)
     request.write(path)
-    result = _outcome(path, request.calculator.partition(":")[0], wall_s)
+    write(path, ONE_THREAD)
+    result = _outcome(path, request.calculator.partition(":")[0], bounds)
     if isinstance(result, Found):
-        shutil.rmtree(path)
+        if not keep:
+            shutil.rmtree(path)
         return result, _below(path, folder)
-    result = replace(result, log=_tail(path / LOG))
+    _shorten(path / LOG)
+    result = replace(result, log=tail(path / LOG, TAIL))
     return result, _below(path.rename(path.with_name(FAILED + path.name)), folder)
 
 
-def _outcome(path: Path, module: str, wall_s: float) -> Found | Refused:
+def _outcome(path: Path, module: str, bounds: Bounds) -> Found | Refused:
     try:
-        status = run(path, module, wall_s)
-    except TimeoutError:
-        return Refused(kind="timeout", message=f"killed after the wall limit of {wall_s:g} s")
+        ended = run(path, module, bounds)
     except Lost as error:
-        return Refused(kind="crashed", message=str(error))
-    if status < 0:
-        return Refused(kind="crashed", message=f"the process died of {_signal(-status)}")
-    if status > 0:
-        return Refused(kind="crashed", message=f"the process exited with status {status}")
-    return read_answer(path)
+        return _refused("killed", str(error))
+    match ended:
+        case "wall_s" | "memory_mb" | "output_mb":
+            return _refused(REACHED[ended], bounds.said(ended))
+        case 0:
+            return read_answer(path)
+        case _ if ended == -signal.SIGXFSZ:
+            return _refused("output", bounds.said("output_mb"))
+        case _ if ended < 0:
+            return _refused("killed", f"the process died of {_signal(-ended)}")
+        case _:
+            return _refused("", f"the process exited with status {ended}")
+
+
+def _refused(cause: Cause, message: str) -> Refused:
+    return Refused(kind=CAUSES[cause][0], message=message, cause=cause)
 
 
 def _claim(attempts: Path, name: str) -> Path:
@@ -68,11 +88,18 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _tail(log: Path) -> str:
-    try:
-        return log.read_text(encoding="utf-8", errors="replace")[-TAIL:]
-    except FileNotFoundError:
-        return ""
+def _shorten(log: Path) -> None:
+    """Cut the middle out of a log that is too long to keep, and say so there."""
+    size = log.stat().st_size if log.is_file() else 0
+    if size <= KEPT:
+        return
+    with log.open("r+b") as lines:
+        lines.seek(size - KEPT // 2)
+        end = lines.read()
+        lines.seek(KEPT // 2)
+        lines.write(f"\n[... {size - KEPT} bytes left out ...]\n".encode())
+        lines.write(end)
+        lines.truncate()
 
 
 def _below(path: Path, folder: Path) -> str:

@@ -5,17 +5,44 @@ A setting that is itself an object is written as a mapping with the key `class`:
     [oracle.settings.profile]
     class = "ase.calculators.espresso:EspressoProfile"
     command = "pw.x"
+    pseudo_dir = "/usr/share/espresso/pseudo"
+
+Without a profile ASE's own configuration file tells the program: the one of whoever runs the
+campaign, or one that belongs to the campaign.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+from shlex import split
+from shutil import which
 from typing import Any
 
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import BadConfiguration, BaseCalculator
+from ase.config import cfg
 
 from loop.errors import OracleError
-from oracles.atoms.failures import Refusal
+from oracles.atoms.failures import Refusal, refuse
+from oracles.atoms.retries import merged
+
+CONFIG = "ase.ini"  # ASE's configuration, in the attempt folder
+# Debian's packages of programs that ASE drives.
+PACKAGES = {
+    "abinit": "abinit",
+    "cp2k": "cp2k",
+    "lmp": "lammps",
+    "nwchem": "nwchem",
+    "psi4": "psi4",
+    "pw.x": "quantum-espresso",
+    "xtb": "xtb",
+}
+# What calculators compute only where they are told to, and every relaxation needs.
+NEEDED: Mapping[str, Mapping[str, Any]] = {
+    "espresso": {"input_data": {"tprnfor": True, "tstress": True}},
+}
+# Keywords with which calculators are told where to write.
+PLACES = ("directory", "label", "outdir", "wfcdir")
 
 
 def load(path: str) -> Any:  # noqa: ANN401  (a class or a factory of any package)
@@ -31,17 +58,70 @@ def load(path: str) -> Any:  # noqa: ANN401  (a class or a factory of any packag
         raise OracleError(where, expected, got, "Install or correct it.") from error
 
 
-def make(path: str, settings: Mapping[str, Any]) -> BaseCalculator:
-    """A fresh calculator; whatever its constructor raises is about the settings: invalid_input."""
+def make(path: str, settings: Mapping[str, Any], folder: Path) -> BaseCalculator:
+    """A fresh calculator, what it needs being there; Refusal, as invalid_input, otherwise.
+
+    `folder` is the attempt folder, whose ASE configuration counts where it has one.
+    """
+    cfg.parser.read(folder / CONFIG)
+    needed = next((each for name, each in NEEDED.items() if name in path.lower()), {})
     try:
-        calculator = load(path)(**{key: _value(value) for key, value in settings.items()})
+        keywords = _value(merged(needed, settings))
+        calculator = load(path)(**keywords)
+    except BadConfiguration as error:
+        raise refuse("bad_input", f"{path}: {error}") from error
     except Exception as error:
         said = f"{path} cannot be made from its settings ({type(error).__name__}: {error})"
-        raise Refusal("invalid_input", said) from error
+        raise Refusal("invalid_input", said, "bad_input") from error
     if not isinstance(calculator, BaseCalculator):
         said = f"{path} makes a {type(calculator).__name__}, not an ASE calculator"
-        raise Refusal("invalid_input", said)
+        raise Refusal("invalid_input", said, "bad_input")
+    _require_programs(calculator)
+    _require_pseudopotentials(calculator)
     return calculator
+
+
+def require_own_folder(settings: Mapping[str, Any]) -> None:
+    """OracleError where the settings name a folder that every evaluation would write in.
+
+    Quantum ESPRESSO runs that shared one returned wrong energies, and no error, in 3 of 4.
+    """
+    for key, value in _entries(settings):
+        place = PurePath(value) if key in PLACES and isinstance(value, str) else PurePath()
+        if place.is_absolute() or ".." in place.parts:
+            expected = "a path inside the attempt folder, because evaluations must not share one"
+            raise OracleError(f"oracle.settings, {key}", expected, repr(value), "Leave it out.")
+
+
+def _entries(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _entries(value)
+        else:
+            yield key, value
+
+
+def _require_programs(calculator: BaseCalculator) -> None:
+    """Refuse a calculator whose program, or the launcher of its program, is not installed."""
+    command = getattr(getattr(calculator, "profile", None), "command", None)
+    words = split(command) if isinstance(command, str) else []
+    for word in words:
+        program = PurePath(word).name
+        if (word == words[0] or program in PACKAGES) and which(word) is None:
+            package = PACKAGES.get(program)
+            remedy = f"Debian has it in the package {package}" if package else "install it"
+            raise refuse("missing_program", f"{word}, of the command {command!r}; {remedy}")
+
+
+def _require_pseudopotentials(calculator: BaseCalculator) -> None:
+    """Refuse a calculator whose pseudopotential files do not exist."""
+    place = getattr(getattr(calculator, "profile", None), "pseudo_dir", None)
+    files = getattr(calculator, "parameters", {}).get("pseudopotentials", {})
+    if place is None:
+        return
+    for symbol, file in files.items():
+        if not (Path(place) / file).is_file():
+            raise refuse("no_parameters", f"{symbol}: no pseudopotential {file} in {place}")
 
 
 def versions(path: str) -> dict[str, str]:

@@ -5,12 +5,14 @@ turns into NaN positions and then into "converged"; atoms beyond the cutoff have
 and "converge" at once. Every check here raises a Refusal.
 """
 
+from functools import cache
+
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
-from oracles.atoms.failures import Refusal
+from oracles.atoms.failures import Refusal, refuse
 from oracles.atoms.structures import atomic_volume
 
 CLOSEST = 0.6  # of the sum of the covalent radii: no bond in a solid is as short
@@ -19,23 +21,48 @@ VOLUME = 0.3  # relative deviation from the mean of the elements' atomic volumes
 
 
 def finite(what: str, *numbers: object) -> None:
-    """Refuse NaN and infinity as invalid_output."""
-    if not all(np.all(np.isfinite(np.asarray(each, dtype=np.float64))) for each in numbers):
-        raise Refusal("invalid_output", f"{what}: not a finite number")
+    """Refuse NaN, infinity, and what is no number at all, as invalid_output."""
+    for each in numbers:
+        try:
+            array = np.asarray(each, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise refuse("no_number", f"{what}: {type(each).__name__}, not numbers") from error
+        if not np.all(np.isfinite(array)):
+            raise Refusal("invalid_output", f"{what}: not a finite number", "no_number")
+
+
+def scalar(what: str, number: object) -> float:
+    """One finite number as a float; Refusal (invalid_output) for anything else."""
+    finite(what, number)
+    array = np.asarray(number, dtype=np.float64)
+    if array.shape != ():
+        raise refuse("no_number", f"{what}: an array of shape {array.shape}, not one number")
+    return float(array)
 
 
 def geometry(atoms: Atoms, when: str) -> None:
-    """Refuse as infeasible: atoms on top of one another or alone, a collapsed or burst cell."""
+    """Refuse as infeasible: atoms on top of one another or alone, a collapsed or burst cell.
+
+    The cell's volume is held against the elements' own where all of them are tabulated.
+    """
     finite(f"positions and cell {when}", atoms.positions, atoms.cell.array)
-    volumes = np.array([atomic_volume(symbol) for symbol in atoms.symbols])
-    ratio = float(atoms.get_volume()) / float(volumes.sum())
-    if abs(ratio - 1) > VOLUME:
-        said = f"{when} the volume is {ratio:.2f} times that of the elements (1 within {VOLUME:g})"
-        raise Refusal("infeasible", said)
-    # Spheres of the same volume, close-packed: d^3 = sqrt(2) V.
-    spacing = (np.sqrt(2) * volumes) ** (1 / 3)
-    i, j, distance = neighbor_list("ijd", atoms, FARTHEST * float(spacing.max()))
+    volumes = [_tabulated(symbol) for symbol in atoms.symbols]
+    known = [volume for volume in volumes if volume is not None]
+    if len(known) == len(volumes):
+        ratio = float(atoms.get_volume()) / sum(known)
+        if abs(ratio - 1) > VOLUME:
+            said = f"the volume is {ratio:.2f} times that of the elements (1 within {VOLUME:g})"
+            raise Refusal("infeasible", f"{when} {said}")
+    distances(atoms, when)
+
+
+def distances(atoms: Atoms, when: str) -> None:
+    """Refuse as infeasible: atoms on top of one another, and atoms without a neighbour."""
     radii = covalent_radii[atoms.numbers]
+    # Spheres of the same volume, close-packed: d^3 = sqrt(2) V.
+    own = [(2**0.5 * (_tabulated(each) or 0.0)) ** (1 / 3) / 2 for each in atoms.symbols]
+    reach = np.maximum(radii, own)
+    i, j, distance = neighbor_list("ijd", atoms, FARTHEST * np.full(len(atoms), reach.max()))
     short = distance < CLOSEST * (radii[i] + radii[j])
     if short.any():
         worst = float(distance[short].min())
@@ -43,3 +70,20 @@ def geometry(atoms: Atoms, when: str) -> None:
     alone = sorted(set(range(len(atoms))) - set(i.tolist()))
     if alone:
         raise Refusal("infeasible", f"{when} atom {alone[0]} has no neighbour")
+
+
+def volume(atoms: Atoms, start: Atoms, within: float) -> None:
+    """Refuse as infeasible a cell that has left its start by more than the fraction `within`."""
+    ratio = float(atoms.get_volume()) / float(start.get_volume())
+    if not abs(ratio - 1) <= within:
+        said = f"relaxation took the volume to {ratio:.2f} times the start's (1 within {within:g})"
+        raise Refusal("infeasible", said)
+
+
+@cache
+def _tabulated(symbol: str) -> float | None:
+    """The element's volume per atom in angstrom^3, where it is a simple crystal."""
+    try:
+        return atomic_volume(symbol)
+    except Refusal:
+        return None

@@ -1,7 +1,8 @@
 """structures.db: the ASE database of every structure that was answered for, and of the references.
 
-One row per candidate (key `candidate`), with the properties in `properties.UNITS`; one row per bulk
-element and recipe (keys `reference`, `recipe`). Writing again replaces the row.
+One row per candidate (key `candidate`), with the properties in `properties.UNITS` as keys and its
+provenance as data: the point, the calculator with its settings and versions, the attempt. One row
+per reference and recipe (keys `reference`, `recipe`). Writing again replaces the row.
 
 Writers are kept apart by SQLite's own lock, which dies with its holder; ASE's lock file does not,
 and after a kill -9 everybody would wait for it forever.
@@ -9,38 +10,71 @@ and after a kill -9 everybody would wait for it forever.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_numbers
 from ase.db import connect
-
-from oracles.atoms.structures import element
 
 NAME = "structures.db"
 
 
-def save(folder: Path, candidate: str, atoms: Atoms, values: Mapping[str, float]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A candidate's relaxed atoms with their energy, its properties, where they come from."""
+
+    candidate: str
+    atoms: Atoms
+    values: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+
+def save(
+    folder: Path,
+    candidate: str,
+    atoms: Atoms,
+    values: Mapping[str, float],
+    provenance: Mapping[str, Any],
+) -> None:
     """Write the candidate's row, or replace it."""
     with _writing(folder) as database:
-        _put(database, atoms, {"candidate": candidate}, values)
+        _put(database, atoms, {"candidate": candidate}, values, provenance)
+
+
+def kept(folder: Path) -> list[Kept]:
+    """The candidates' rows, in the order of their ids; none where there is no database."""
+    if not (folder / NAME).is_file():
+        return []
+    with _writing(folder) as database:
+        rows = sorted(database.select("candidate"), key=lambda row: str(row.candidate))
+        return [
+            Kept(
+                candidate=row.candidate,
+                atoms=row.toatoms(),
+                values={k: x for k, x in row.key_value_pairs.items() if k != "candidate"},
+                provenance=row.data,
+            )
+            for row in rows
+        ]
 
 
 def references(folder: Path, recipe: str) -> dict[str, float]:
-    """Energies per atom (eV) of the bulk elements known for a recipe (calculator and settings)."""
+    """Energies (eV), by label, of what is known for a recipe (calculator and settings)."""
     with _writing(folder) as database:
         rows = database.select(recipe=recipe)
         return {row.reference: row.energy for row in rows}
 
 
 def save_references(folder: Path, recipe: str, energies: Mapping[str, float]) -> None:
-    """Write the energies per atom (eV) of bulk elements, each with a one-atom stand-in."""
+    """Write energies (eV) by label, as `references` has them, each with an atom as stand-in."""
     with _writing(folder) as database:
-        for symbol, energy in energies.items():
-            atoms = element(symbol).atoms[:1]
+        for label, energy in energies.items():
+            atoms = Atoms(label if label in atomic_numbers else "X")
             atoms.calc = SinglePointCalculator(atoms, energy=energy)
-            _put(database, atoms, {"reference": symbol, "recipe": recipe}, {})
+            _put(database, atoms, {"reference": label, "recipe": recipe}, {}, {})
 
 
 @contextmanager
@@ -54,7 +88,13 @@ def _writing(folder: Path) -> Iterator[Any]:
         yield database
 
 
-def _put(database: Any, atoms: Atoms, keys: Mapping[str, str], values: Mapping[str, float]) -> None:  # noqa: ANN401
+def _put(
+    database: Any,  # noqa: ANN401
+    atoms: Atoms,
+    keys: Mapping[str, str],
+    values: Mapping[str, float],
+    provenance: Mapping[str, Any],
+) -> None:
     row = next(database.select(**keys), None)
     known = None if row is None else row.id
-    database.write(atoms, key_value_pairs={**keys, **values}, id=known)
+    database.write(atoms, key_value_pairs={**keys, **values}, data=dict(provenance), id=known)

@@ -6,8 +6,9 @@ Files, not pipes, so that an attempt folder tells everything: what was asked, th
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,27 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.jsonio import decode, encode
 
 from loop.records import Kind
-from oracles.atoms.calculators import make
-from oracles.atoms.checks import finite
-from oracles.atoms.failures import Refusal, refusal
-from oracles.atoms.properties import Limits, density, equation_of_state, relax
-from oracles.atoms.structures import Crystal, element
+from oracles.atoms.calculators import CONFIG, make
+from oracles.atoms.checks import scalar
+from oracles.atoms.defects import adsorbing
+from oracles.atoms.failures import Cause, refusal, refuse
+from oracles.atoms.properties import Case, Options, measure
+from oracles.atoms.references import References
+from oracles.atoms.relaxation import Limits, relax
+from oracles.atoms.structures import Crystal, Slab
 
 REQUEST, ANSWER = "request.json", "answer.json"
+WORDS = 4000  # characters of the end of what a program writes, which is where it says why it ends
+OUTPUTS = ("*.out", "*.pwo", "*.err", "CRASH", "*.log", "*.txt")  # where programs write it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to evaluate. `references` are energies per atom (eV) of bulk elements known so far."""
+    """What to evaluate. `references` are energies (eV) known so far, by `references`' labels.
+
+    `config` is the text of an ASE configuration file. With `probe` nothing is evaluated: the
+    calculator is made, and what it needs is looked for.
+    """
 
     crystal: Crystal
     properties: frozenset[str]
@@ -35,18 +45,24 @@ class Request:
     settings: Mapping[str, Any]
     limits: Limits
     references: Mapping[str, float]
+    options: Options = field(default_factory=Options)
+    config: str = ""
+    probe: bool = False
 
     def write(self, folder: Path) -> None:
-        """Write request.json into the attempt folder."""
+        """Write request.json, and ASE's configuration if there is one, into the attempt folder."""
+        if self.config:
+            (folder / CONFIG).write_text(self.config, encoding="utf-8")
         body = {
-            "atoms": encode(self.crystal.atoms),
-            "lattice": self.crystal.lattice,
-            "supercell": self.crystal.supercell,
+            **_crystal_written(self.crystal),
             "properties": sorted(self.properties),
             "calculator": self.calculator,
             "settings": self.settings,
             "limits": asdict(self.limits),
             "references": self.references,
+            "miller": self.options.miller,
+            "phases": {name: encode(phase) for name, phase in self.options.phases.items()},
+            "probe": self.probe,
         }
         (folder / REQUEST).write_text(json.dumps(body, indent=1), encoding="utf-8")
 
@@ -54,22 +70,26 @@ class Request:
     def read(cls, folder: Path) -> "Request":
         """The request in the attempt folder."""
         body = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-        crystal = Crystal(
-            atoms=decode(body["atoms"]), lattice=body["lattice"], supercell=tuple(body["supercell"])
-        )
+        config = folder / CONFIG
         return cls(
-            crystal=crystal,
+            crystal=_crystal_read(body),
             properties=frozenset(body["properties"]),
             calculator=body["calculator"],
             settings=body["settings"],
             limits=Limits(**body["limits"]),
             references=body["references"],
+            options=Options(
+                miller=tuple(body["miller"]),
+                phases={name: decode(phase) for name, phase in body["phases"].items()},
+            ),
+            config=config.read_text(encoding="utf-8") if config.is_file() else "",
+            probe=body["probe"],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Values in `properties.UNITS`, the relaxed atoms, the references used (eV/atom)."""
+    """Values in `properties.UNITS`, the relaxed atoms, the references that were not known (eV)."""
 
     values: Mapping[str, float]
     atoms: Atoms
@@ -82,6 +102,7 @@ class Refused:
 
     kind: Kind
     message: str
+    cause: Cause = ""
     log: str = ""
 
 
@@ -100,59 +121,91 @@ def read_answer(folder: Path) -> Found | Refused:
 
 def answer(folder: Path) -> None:
     """Evaluate the request in the folder and write the answer beside it."""
+    request = Request.read(folder)
     try:
-        body = _evaluate(Request.read(folder))
-    except Refusal as refused:
-        body = {"kind": refused.kind, "message": str(refused)}
-    except Exception as error:  # noqa: BLE001  (calculators raise anything: see failures.py)
-        traceback.print_exc(file=sys.stderr)
-        meant = refusal(error)
-        body = {"kind": meant.kind, "message": str(meant)}
+        written = _written(_evaluate(request, folder))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (calculators raise anything)
+        meant = refusal(error, request.calculator, _words(folder))
+        if meant is not error:
+            traceback.print_exc(file=sys.stderr)
+        body = {"kind": meant.kind, "message": str(meant), "cause": meant.cause}
+        written = json.dumps(body)
     partial = folder / f"{ANSWER}.part"
-    partial.write_text(json.dumps(body, allow_nan=False), encoding="utf-8")
+    partial.write_text(written, encoding="utf-8")
     partial.rename(folder / ANSWER)
 
 
-def _evaluate(request: Request) -> dict[str, Any]:
-    calculator = make(request.calculator, request.settings)
+def _written(body: Mapping[str, Any]) -> str:
+    """The answer as JSON; Refusal for what a calculator has left in it that JSON does not know."""
+    try:
+        return json.dumps({**body, "atoms": encode(body["atoms"])}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise refuse("no_number", f"the answer cannot be written: {error}") from error
+
+
+def _words(folder: Path) -> str:
+    """The end of everything that programs have written into the folder, oldest file first."""
+    files = {file for pattern in OUTPUTS for file in folder.glob(pattern) if file.is_file()}
+    return "\n".join(tail(file, WORDS) for file in sorted(files, key=lambda f: f.stat().st_mtime))
+
+
+def tail(file: Path, characters: int) -> str:
+    """The end of a text file, however long it is; empty where there is none."""
+    try:
+        with file.open("rb") as lines:
+            size = lines.seek(0, SEEK_END)
+            lines.seek(max(0, size - 4 * characters))  # UTF-8 has at most four bytes for one
+            return lines.read().decode("utf-8", errors="replace")[-characters:]
+    except FileNotFoundError:
+        return ""
+
+
+def _evaluate(request: Request, folder: Path) -> dict[str, Any]:
+    calculator = make(request.calculator, request.settings, folder)
+    if request.probe:
+        return {"values": {}, "atoms": request.crystal.atoms, "energy": 0.0, "references": {}}
     relaxed = relax(request.crystal, calculator, request.limits)
-    energy = float(relaxed.atoms.get_potential_energy())
-    forgotten = relaxed.atoms.copy()
-    values: dict[str, float] = {}
-    references: dict[str, float] = {}
-    for name in sorted(request.properties):
-        match name:
-            case "bulk_modulus":
-                values[name] = equation_of_state(relaxed, request.limits).bulk_modulus
-            case "density":
-                values[name] = density(relaxed.atoms)
-            case "formation_energy":
-                references = _references(request, relaxed.atoms.symbols)
-                apart = sum(references[each] for each in relaxed.atoms.symbols)
-                values[name] = (energy - apart) / len(relaxed.atoms)
-            case "lattice_constant":
-                values[name] = relaxed.lattice_constant
-        finite(name, values[name])
+    slab = adsorbing(relaxed, request.limits) if relaxed.slab else None
+    kept = relaxed.atoms if slab is None else slab
+    energy = scalar("energy", kept.get_potential_energy())
+    forgotten = kept.copy()
+    references = References(
+        make=lambda: make(request.calculator, request.settings, folder),
+        limits=request.limits,
+        known=request.references,
+    )
+    case = Case(
+        relaxed=relaxed,
+        slab=slab,
+        wanted=request.properties,
+        references=references,
+        limits=request.limits,
+        options=request.options,
+    )
     return {
-        "values": values,
-        "atoms": encode(forgotten),
+        "values": {name: scalar(name, value) for name, value in measure(case).items()},
+        "atoms": forgotten,
         "energy": energy,
-        "references": references,
+        "references": references.new,
     }
 
 
-def _references(request: Request, symbols: Iterable[str]) -> dict[str, float]:
-    """Energies per atom (eV) of the bulk elements, each relaxed on the lattice it has in nature."""
-    energies = {}
-    for symbol in sorted(set(symbols)):
-        if symbol in request.references:
-            energies[symbol] = request.references[symbol]
-            continue
-        calculator = make(request.calculator, request.settings)
-        try:
-            bulk = relax(element(symbol), calculator, request.limits).atoms
-        except Refusal as refused:
-            message = f"the reference, bulk {symbol}: {refused}"
-            raise Refusal(refused.kind, message) from refused
-        energies[symbol] = float(bulk.get_potential_energy()) / len(bulk)
-    return energies
+def _crystal_written(crystal: Crystal) -> dict[str, Any]:
+    body = {
+        "atoms": encode(crystal.atoms),
+        "lattice": crystal.lattice,
+        "supercell": crystal.supercell,
+    }
+    if crystal.slab is None:
+        return body
+    return body | {"slab": encode(crystal.slab.atoms), "adsorbate": crystal.slab.adsorbate}
+
+
+def _crystal_read(body: Mapping[str, Any]) -> Crystal:
+    slab = Slab(atoms=decode(body["slab"]), adsorbate=body["adsorbate"]) if "slab" in body else None
+    return Crystal(
+        atoms=decode(body["atoms"]),
+        lattice=body["lattice"],
+        supercell=tuple(body["supercell"]),
+        slab=slab,
+    )

@@ -1,4 +1,4 @@
-"""Structures from files, by id: an extended XYZ file, an ASE database, a folder of CIF files.
+"""Structures from files, by id: extended XYZ, an ASE database, a folder of CIF, what ASE reads.
 
 What is known of a structure's kind alone, its composition and how densely it is packed, describes
 it where the file gives no numbers of its own.
@@ -55,6 +55,8 @@ def structures(path: Path, key: str | None = None) -> list[Structure]:
     """
     try:
         found = list(_read(path))
+    except OracleError:
+        raise
     except UNREADABLE as error:
         raise OracleError(
             str(path), "structures that ASE can read", str(error) or type(error).__name__
@@ -123,7 +125,10 @@ def content(library: Iterable[Structure]) -> str:
 def _read(path: Path) -> Iterator[Structure]:
     if path.is_dir():
         for file in sorted(path.glob("*.cif")):
-            yield Structure(id=file.stem, atoms=next(iread(file)), said={})
+            yield Structure(id=file.stem, atoms=_ordered(next(iread(file)), file), said={})
+    elif path.suffix.casefold() not in SUFFIXES:
+        for number, atoms in enumerate(iread(path, index=":"), start=1):
+            yield Structure(id=f"row-{number}", atoms=_ordered(atoms, path), said={})
     elif path.suffix.casefold() == ".db":
         if not path.is_file():
             raise FileNotFoundError("no such file")
@@ -132,6 +137,19 @@ def _read(path: Path) -> Iterator[Structure]:
     else:
         for number, atoms in enumerate(iread(path, index=":", format="extxyz"), start=1):
             yield Structure(id=f"row-{number}", atoms=atoms, said=atoms.info)
+
+
+def _ordered(atoms: Atoms, file: Path) -> Atoms:
+    """The atoms; OracleError for sites occupied in part, of which ASE takes one element."""
+    for site, shares in atoms.info.get("occupancy", {}).items():
+        if list(shares.values()) != [1.0]:
+            raise OracleError(
+                f"{file}, site {site}",
+                "one element on every site",
+                ", ".join(f"{share:g} {element}" for element, share in shares.items()),
+                "Order the structure, or let a substitution fill the site.",
+            )
+    return atoms
 
 
 def _is_number(value: object) -> bool:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from math import isfinite
@@ -16,13 +16,18 @@ from loop.records import Candidate, Failed, Measured, Observation, Source
 from loop.units import convert
 from oracles.atoms import database
 from oracles.atoms.attempts import attempt
-from oracles.atoms.calculators import load, versions
+from oracles.atoms.bounds import Bounds
+from oracles.atoms.builders import Builder
+from oracles.atoms.calculators import load, require_own_folder, versions
 from oracles.atoms.evaluation import Found, Refused, Request
 from oracles.atoms.failures import Refusal
-from oracles.atoms.properties import UNITS, Limits
-from oracles.atoms.structures import Builder, Built
+from oracles.atoms.properties import REFERRED, UNITS, Options
+from oracles.atoms.relaxation import Limits
+from oracles.atoms.retries import ladder, merged
+from oracles.atoms.structures import Built, element
 
 NAME = "atoms"
+PROBE = "check"  # the attempt that only looks whether the calculator can be made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +38,15 @@ class AtomsOracle:
     property, one of `properties.UNITS`; `units` is target -> unit, where the property's own is not
     wanted. `calculator` is `package.module:Class`, `settings` its keywords (paths absolute: it runs
     in its attempt folder, on one thread). A relaxation ends when no force exceeds `fmax`
-    (eV/angstrom) and fails after `steps`; an evaluation is killed after `wall_s` seconds. Formation
-    energies refer to the bulk elements, relaxed by the same calculator with the same settings, and
-    kept in structures.db.
+    (eV/angstrom) and fails after `steps`, or when the volume leaves its start by more than the
+    fraction `volume_change`. An evaluation, with all that it starts, is killed after `wall_s`
+    seconds, above `memory_mb` of memory, or above `output_mb` in its folder (10^6 bytes). Where the
+    self-consistent cycle does not converge, at most two other settings are tried, each in an
+    attempt of its own: `retry`, or those of `retries` for the calculator. `config` is a
+    configuration file of ASE's. `keep` keeps the folders of all attempts, not of the failed only.
+    `options` says what some properties are of: the facet, the phases of the hull. Energies refer to
+    elements, atoms, molecules and phases that the same calculator has relaxed with the same
+    settings, and that are kept in structures.db.
     """
 
     folder: Path
@@ -48,6 +59,13 @@ class AtomsOracle:
     steps: int = 300
     wall_s: float = 600.0
     cost: float = 1.0
+    memory_mb: float | None = None
+    output_mb: float = 1000.0
+    volume_change: float = 0.3
+    retry: Sequence[Mapping[str, Any]] | None = None
+    config: Path | None = None
+    keep: bool = False
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         """Raise OracleError or UnitError for settings that no candidate could be evaluated with."""
@@ -59,14 +77,21 @@ class AtomsOracle:
             _require_known("oracle.units", target, self.properties)
             convert(1.0, UNITS[self.properties[target]], unit, f"oracle.units.{target}")
         load(self.calculator)
-        try:
-            json.dumps(self.settings, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            expected = "finite numbers, text, lists and tables"
-            raise OracleError("oracle.settings", expected, str(error)) from error
-        for name, limit in (("fmax", self.fmax), ("steps", self.steps), ("wall_s", self.wall_s)):
+        for each in self._ladder:
+            settings = merged(self.settings, each)
+            try:
+                json.dumps(settings, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                expected = "finite numbers, text, lists and tables"
+                raise OracleError("oracle.settings", expected, str(error)) from error
+            require_own_folder(settings)
+        if self.config is not None and not self.config.is_file():
+            raise OracleError("oracle.config", "a configuration file of ASE's", str(self.config))
+        limits = {"fmax": self.fmax, "steps": self.steps, "volume_change": self.volume_change}
+        for name, limit in limits.items():
             if not (isfinite(limit) and limit > 0):
                 raise OracleError(f"oracle.{name}", "a number above 0", f"{limit:g}")
+        self._bounds  # noqa: B018  (raises)
 
     @property
     def declaration(self) -> Declaration:
@@ -75,9 +100,18 @@ class AtomsOracle:
             name=NAME,
             measures={target: self._unit(target) for target in self.properties},
             takes=self.structure.takes,
-            wall_s=self.wall_s,
+            wall_s=self.wall_s * len(self._ladder),
             cost=self.cost,
         )
+
+    def require(self) -> None:
+        """Raise OracleError where the calculator, a program or a file that it needs is missing."""
+        built = Built(crystal=element("Cu"), executed=None)
+        request = replace(self._request(built, self.settings), probe=True)
+        result, _ = attempt(self.folder, PROBE, request, self._bounds)
+        if isinstance(result, Refused):
+            expected = f"a calculator {self.calculator} that can run"
+            raise OracleError("oracle.calculator", expected, result.message)
 
     def submit(self, candidates: Sequence[Candidate]) -> None:
         """Nothing: `collect` evaluates."""
@@ -93,39 +127,73 @@ class AtomsOracle:
         except Refusal as refusal:
             refused = Refused(kind=refusal.kind, message=str(refusal))
             return self._failed(candidate, refused, "", 0.0)
-        request = self._request(built)
-        result, path = attempt(self.folder, candidate.id, request, self.wall_s)
+        tried = self._tried(candidate, built)
         seconds = time.monotonic() - start
-        if isinstance(result, Refused):
-            return self._failed(candidate, result, path, seconds)
-        database.save(self.folder, candidate.id, result.atoms, result.values)
-        new = {each: e for each, e in result.references.items() if each not in request.references}
-        if new:
-            database.save_references(self.folder, self._recipe, new)
-        return self._measured(candidate, built, result, self._source(path, seconds))
+        last = tried[-1]
+        if isinstance(last.result, Refused):
+            refused = replace(last.result, message=last.result.message + _vain(tried))
+            return self._failed(candidate, refused, last.path, seconds)
+        self._keep(candidate, last.result, last)
+        source = self._source(last.path, seconds)
+        return self._measured(candidate, built, last.result, source, _changed(tried))
 
-    def _request(self, built: Built) -> Request:
+    def _tried(self, candidate: Candidate, built: Built) -> list["Tried"]:
+        """The attempts: one, or more with other settings where the cycle does not converge."""
+        tried = []
+        for changes in self._ladder:
+            settings = merged(self.settings, changes)
+            request = self._request(built, settings)
+            result, path = attempt(self.folder, candidate.id, request, self._bounds, keep=self.keep)
+            tried.append(Tried(result=result, path=path, changes=changes, settings=settings))
+            if not (isinstance(result, Refused) and result.cause == "scf"):
+                break
+        return tried
+
+    def _keep(self, candidate: Candidate, found: Found, last: "Tried") -> None:
+        provenance = {
+            "point": candidate.point,
+            "calculator": self.calculator,
+            "settings": last.settings,
+            "versions": versions(self.calculator),
+            "attempt": last.path,
+        }
+        database.save(self.folder, candidate.id, found.atoms, found.values, provenance)
+        if found.references:
+            database.save_references(self.folder, self._recipe(last.settings), found.references)
+
+    def _request(self, built: Built, settings: Mapping[str, Any]) -> Request:
         wanted = frozenset(self.properties.values())
-        referred = "formation_energy" in wanted
-        known = database.references(self.folder, self._recipe) if referred else {}
+        referred = wanted & REFERRED
+        known = database.references(self.folder, self._recipe(settings)) if referred else {}
         return Request(
             crystal=built.crystal,
             properties=wanted,
             calculator=self.calculator,
-            settings=self.settings,
-            limits=Limits(fmax=self.fmax, steps=self.steps),
+            settings=settings,
+            limits=Limits(fmax=self.fmax, steps=self.steps, volume_change=self.volume_change),
             references=known,
+            options=self.options,
+            config=self._config,
         )
 
     def _measured(
-        self, candidate: Candidate, built: Built, found: Found, source: Source
+        self,
+        candidate: Candidate,
+        built: Built,
+        found: Found,
+        source: Source,
+        notes: Mapping[str, str],
     ) -> Measured:
         values = {
             target: convert(found.values[name], UNITS[name], self._unit(target), f"oracle.{target}")
             for target, name in self.properties.items()
         }
         return Measured(
-            candidate=candidate.id, values=values, source=source, executed=built.executed
+            candidate=candidate.id,
+            values=values,
+            source=source,
+            executed=built.executed,
+            notes=notes,
         )
 
     def _failed(self, candidate: Candidate, why: Refused, path: str, seconds: float) -> Failed:
@@ -146,11 +214,51 @@ class AtomsOracle:
         return self.units.get(target, UNITS[self.properties[target]])
 
     @property
-    def _recipe(self) -> str:
+    def _bounds(self) -> Bounds:
+        return Bounds(wall_s=self.wall_s, memory_mb=self.memory_mb, output_mb=self.output_mb)
+
+    @property
+    def _ladder(self) -> Sequence[Mapping[str, Any]]:
+        """The changes to the settings that are tried, in order; none at first."""
+        return ({}, *ladder(self.calculator, self.retry))
+
+    @property
+    def _config(self) -> str:
+        return "" if self.config is None else self.config.read_text(encoding="utf-8")
+
+    def _recipe(self, settings: Mapping[str, Any]) -> str:
         """Names the calculator with all that its energies depend on."""
-        parts = (self.calculator, self.settings, self.fmax, versions(self.calculator))
+        parts = [self.calculator, settings, self.fmax, versions(self.calculator)]
+        if self.config is not None:
+            parts.append(self._config)
         digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
         return f"recipe-{digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One attempt: what it gave, its folder, and what its settings had changed."""
+
+    result: Found | Refused
+    path: str
+    changes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+def _changed(tried: Sequence[Tried]) -> dict[str, str]:
+    """Notes that tell that a value comes of other settings than were asked for."""
+    if len(tried) == 1:
+        return {}
+    before = ", ".join(each.path for each in tried[:-1])
+    return {"settings": json.dumps(tried[-1].changes), "not converged": before}
+
+
+def _vain(tried: Sequence[Tried]) -> str:
+    """What was tried before the last attempt, for its message."""
+    if len(tried) == 1:
+        return ""
+    before = ", ".join(each.path for each in tried[:-1])
+    return f"; with {json.dumps(tried[-1].changes)}, after {before}"
 
 
 def _require_known(where: str, name: str, known: Mapping[str, Any]) -> None:

@@ -1,119 +1,75 @@
-"""Relaxation, equation of state, and the properties that come of them.
+"""What can be asked of atoms: every property with its unit, and how it is found.
 
-Notation: E energy (eV), V volume (angstrom^3), B bulk modulus (GPa), f strain of a length.
+A group is what one calculation brings; it is made only where one of its properties is wanted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
-import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
-from ase.filters import FrechetCellFilter
-from ase.optimize import BFGS
-from ase.units import GPa, kg
-from numpy.typing import NDArray
+from ase.units import kg
 
-from oracles.atoms.checks import finite, geometry
+from oracles.atoms.checks import scalar
+from oracles.atoms.compression import equation_of_state
+from oracles.atoms.defects import adsorption_energy, surface_energy, vacancy_energy
+from oracles.atoms.elasticity import averages, cubic, stiffness
 from oracles.atoms.failures import Refusal
+from oracles.atoms.phonons import stable
+from oracles.atoms.references import References
+from oracles.atoms.relaxation import Limits
+from oracles.atoms.stability import hull_distance
 from oracles.atoms.structures import Crystal
 
-UNITS = {
-    "bulk_modulus": "GPa",
-    "density": "g/cm^3",
-    "formation_energy": "eV/atom",
-    "lattice_constant": "angstrom",
-}
-# Curvature the optimiser starts with, eV/angstrom^2: that of a site in a close-packed metal. ASE's
-# default of 70 suits stiff bonds (32-atom alloys of EMT: 6 steps with 20, 8 already with 40).
-START_CURVATURE = 20.0
-STRAINS = np.linspace(-0.03, 0.03, 7)  # of the lengths; +-9 % of the volume, minimum inside
-FIT_RESIDUAL = 0.01  # r.m.s. over the range of the energies; EMT: 0.0002, and 0.004 for Al
-FIT_OFFSET = 0.01  # relative distance of the fitted volume from the relaxed one; EMT: 0.001
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Of surfaces the Miller indices, of a hull the phases that span it, by name."""
+
+    miller: tuple[int, int, int] = (1, 1, 1)
+    phases: Mapping[str, Atoms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When a relaxation is done (largest force in eV/angstrom) and when it gives up (steps)."""
+class Case:
+    """A relaxed crystal with its calculator, the properties wanted, and what finding them takes.
 
-    fmax: float
-    steps: int
+    `slab` is the slab cut from it with its adsorbate, relaxed, where there is one.
+    """
+
+    relaxed: Crystal
+    slab: Atoms | None
+    wanted: AbstractSet[str]
+    references: References
+    limits: Limits
+    options: Options = field(default_factory=Options)
+
+    @property
+    def atoms(self) -> Atoms:
+        """Those of the relaxed crystal."""
+        return self.relaxed.atoms
+
+    @property
+    def energy(self) -> float:
+        """Of the relaxed crystal, in eV."""
+        return scalar("energy", self.atoms.get_potential_energy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EquationOfState:
-    """Volume (angstrom^3) and bulk modulus (GPa) at the minimum, and the quality of the fit."""
+class Group:
+    """Properties with their units, and the function that finds them."""
 
-    volume: float
-    bulk_modulus: float
-    residual: float
-
-
-def relax(crystal: Crystal, calculator: BaseCalculator, limits: Limits) -> Crystal:
-    """The crystal with cell and positions relaxed, its calculator attached; Refusal otherwise."""
-    atoms = crystal.atoms.copy()
-    atoms.calc = calculator
-    geometry(atoms, "before relaxation")
-    # The cell's curvature grows with the volume, the filter divides it by factor^2: sqrt(N) makes
-    # it that of a site. With ASE's default, N, relaxing 32 atoms takes twice the steps and the cell
-    # stops up to 0.1 % short, because fmax bounds dE/dstrain / factor.
-    cell = FrechetCellFilter(atoms, exp_cell_factor=len(atoms) ** 0.5)
-    _minimise(atoms, cell, limits)
-    geometry(atoms, "after relaxation")
-    return Crystal(atoms=atoms, lattice=crystal.lattice, supercell=crystal.supercell)
+    units: Mapping[str, str]
+    find: Callable[[Case], Mapping[str, float]]
 
 
-def equation_of_state(relaxed: Crystal, limits: Limits) -> EquationOfState:
-    """The fit to energies around the relaxed volume, cell shape fixed, positions relaxed.
-
-    Positions follow at every volume because sites of unlike size share a compression unequally:
-    with positions only scaled, B of random AgAuPt comes out 3 to 5 % too large.
-    """
-    volumes, energies = [], []
-    for strain in STRAINS:
-        atoms = relaxed.atoms.copy()
-        atoms.calc = relaxed.atoms.calc
-        atoms.set_cell(relaxed.atoms.cell * (1 + strain), scale_atoms=True)
-        _minimise(atoms, atoms, limits)
-        volumes.append(atoms.get_volume())
-        energies.append(atoms.get_potential_energy())
-    fitted = birch_murnaghan(np.array(volumes), np.array(energies))
-    offset = abs(fitted.volume / relaxed.atoms.get_volume() - 1)
-    if fitted.residual > FIT_RESIDUAL or offset > FIT_OFFSET:
-        raise Refusal(
-            "not_converged",
-            f"the equation of state does not fit: residual {fitted.residual:.4f} of at most "
-            f"{FIT_RESIDUAL:g}, volume off by {offset:.4f} of at most {FIT_OFFSET:g}",
-        )
-    return fitted
-
-
-def birch_murnaghan(volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> EquationOfState:
-    """The third-order Birch-Murnaghan fit to energies (n,) at volumes (n,), minimum bracketed.
-
-    E is a cubic polynomial in x = V^(-2/3) (F. Birch, Phys. Rev. 71, 809 (1947); K. Lejaeghere et
-    al., Crit. Rev. Solid State Mater. Sci. 39, 1 (2014), the Delta-value's fit): linear least
-    squares, which needs no starting values and cannot stop half-way.
-    """
-    finite("equation of state", volumes, energies)
-    lowest = int(np.argmin(energies))
-    if lowest in {0, len(energies) - 1}:
-        raise Refusal("not_converged", "no minimum of the energy between the volumes")
-    scale = float(volumes.mean())
-    x = (volumes / scale) ** (-2 / 3)
-    polynomial = np.polynomial.Polynomial.fit(x, energies, 3)
-    slope, curvature = polynomial.deriv(1), polynomial.deriv(2)
-    minima = [
-        float(root.real)
-        for root in slope.roots()
-        if abs(root.imag) < 1e-9 and x.min() < root.real < x.max() and curvature(root.real) > 0
-    ]
-    if len(minima) != 1:
-        raise Refusal("not_converged", "the fitted energies have no minimum between the volumes")
-    volume = scale * minima[0] ** -1.5
-    # At the minimum dE/dx = 0, so d2E/dV2 = d2E/dx2 (dx/dV)^2 with dx/dV = -2/3 x/V; B = V d2E/dV2.
-    modulus = volume * float(curvature(minima[0])) * (2 / 3 * minima[0] / volume) ** 2 / GPa
-    residual = float(np.sqrt(np.mean((polynomial(x) - energies) ** 2)) / np.ptp(energies))
-    return EquationOfState(volume=volume, bulk_modulus=modulus, residual=residual)
+def measure(case: Case) -> dict[str, float]:
+    """The wanted properties in UNITS, each a finite number; Refusal where one is not to be had."""
+    values: dict[str, float] = {}
+    for group in GROUPS:
+        if case.wanted & group.units.keys():
+            values |= group.find(case)
+    return {name: scalar(name, values[name]) for name in sorted(case.wanted)}
 
 
 def density(atoms: Atoms) -> float:
@@ -121,23 +77,97 @@ def density(atoms: Atoms) -> float:
     return float(atoms.get_masses().sum()) / kg * 1000 / (float(atoms.get_volume()) * 1e-24)
 
 
-def _minimise(atoms: Atoms, variables: Atoms | FrechetCellFilter, limits: Limits) -> None:
-    """Move until the largest force is below fmax; Refusal for NaN at any step or for no end."""
+def _lattice(case: Case) -> Mapping[str, float]:
+    return {"density": density(case.atoms), "lattice_constant": case.relaxed.lattice_constant}
 
-    def check() -> None:
-        # At every step: NaN forces become NaN positions and then zero forces, and "converge".
-        finite("forces", atoms.get_forces())
-        finite("positions", atoms.positions)
-        finite("energy", atoms.get_potential_energy())
 
-    check()
-    # ASE annotates Atoms only, and takes any filter of them.
-    optimiser = BFGS(variables, logfile="-", alpha=START_CURVATURE)  # type: ignore[arg-type]
-    optimiser.attach(check)
-    converged = bool(optimiser.run(fmax=limits.fmax, steps=limits.steps))
-    check()
-    if not converged:
-        raise Refusal(
-            "not_converged",
-            f"a force is still above {limits.fmax:g} eV/angstrom after {limits.steps} steps",
-        )
+def _total(case: Case) -> Mapping[str, float]:
+    return {"total_energy": case.energy / len(case.atoms)}
+
+
+def _formation(case: Case) -> Mapping[str, float]:
+    """From the elements as they are in nature."""
+    apart = sum(case.references.element(each) for each in case.atoms.symbols)
+    return {"formation_energy": (case.energy - apart) / len(case.atoms)}
+
+
+def _cohesion(case: Case) -> Mapping[str, float]:
+    """What free atoms gain: positive where the crystal holds together."""
+    apart = sum(case.references.free_atom(each) for each in case.atoms.symbols)
+    return {"cohesive_energy": (apart - case.energy) / len(case.atoms)}
+
+
+def _compression(case: Case) -> Mapping[str, float]:
+    fitted = equation_of_state(case.relaxed, case.limits)
+    return {"bulk_modulus": fitted.bulk_modulus, "bulk_modulus_derivative": fitted.derivative}
+
+
+def _elasticity(case: Case) -> Mapping[str, float]:
+    C = stiffness(case.relaxed, case.limits)
+    is_cubic = case.wanted & {"c11", "c12", "c44"}
+    return {**averages(C), **(cubic(case.relaxed, C) if is_cubic else {})}
+
+
+def _vacancy(case: Case) -> Mapping[str, float]:
+    return {"vacancy_energy": vacancy_energy(case.relaxed, case.references, case.limits)}
+
+
+def _surface(case: Case) -> Mapping[str, float]:
+    return {"surface_energy": surface_energy(case.relaxed, case.options.miller, case.limits)}
+
+
+def _adsorption(case: Case) -> Mapping[str, float]:
+    if case.slab is None:
+        raise Refusal("invalid_input", "an adsorption energy is of a slab with an adsorbate")
+    energy = scalar("energy of the slab", case.slab.get_potential_energy())
+    found = adsorption_energy(energy, case.relaxed, case.references, case.limits)
+    return {"adsorption_energy": found}
+
+
+def _phonons(case: Case) -> Mapping[str, float]:
+    return {"phonon_stable": float(stable(case.relaxed))}
+
+
+def _hull(case: Case) -> Mapping[str, float]:
+    found = hull_distance(case.atoms, case.energy, case.options.phases, case.references)
+    return {"hull_distance": found}
+
+
+GROUPS = (
+    Group(units={"density": "g/cm^3", "lattice_constant": "angstrom"}, find=_lattice),
+    Group(units={"total_energy": "eV/atom"}, find=_total),
+    Group(units={"formation_energy": "eV/atom"}, find=_formation),
+    Group(units={"cohesive_energy": "eV/atom"}, find=_cohesion),
+    Group(units={"hull_distance": "eV/atom"}, find=_hull),
+    Group(units={"bulk_modulus": "GPa", "bulk_modulus_derivative": ""}, find=_compression),
+    Group(
+        units={
+            "c11": "GPa",
+            "c12": "GPa",
+            "c44": "GPa",
+            "hill_bulk_modulus": "GPa",
+            "shear_modulus": "GPa",
+            "youngs_modulus": "GPa",
+            "poisson_ratio": "",
+            "pugh_ratio": "",
+        },
+        find=_elasticity,
+    ),
+    Group(units={"vacancy_energy": "eV"}, find=_vacancy),
+    Group(units={"surface_energy": "J/m^2"}, find=_surface),
+    Group(units={"adsorption_energy": "eV"}, find=_adsorption),
+    Group(units={"phonon_stable": ""}, find=_phonons),
+)
+# What is measured from energies of something else.
+REFERRED = frozenset(
+    {
+        "adsorption_energy",
+        "cohesive_energy",
+        "formation_energy",
+        "hull_distance",
+        "vacancy_energy",
+    }
+)
+UNITS: Mapping[str, str] = dict(
+    sorted((name, unit) for group in GROUPS for name, unit in group.units.items())
+)

@@ -8,7 +8,6 @@ pool where its file has them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TypeAlias
 
 import numpy as np
 from ase import Atoms
@@ -17,32 +16,47 @@ from ase.data import atomic_numbers, reference_states
 
 from loop.errors import OracleError
 from loop.records import Candidate, derive_seed
-from loop.space.parameters import Point, Value
+from loop.space.values import Point, Value
 from oracles.atoms.failures import Refusal
+from oracles.atoms.orderings import Ordering, arranged
 
 # Atoms in the cell that is repeated: conventional for the cubic lattices, primitive for hcp.
 SITES: Mapping[str, int] = {"fcc": 4, "bcc": 2, "hcp": 2, "sc": 1, "diamond": 8}
 ALLOY_LATTICES = ("fcc", "bcc", "hcp")
+HEXAGONAL = ("hcp", "A3")  # lattices and prototypes whose a is that of the basal plane
+TETRAGONAL = ("L1_0",)
 IDEAL_C_OVER_A = (8 / 3) ** 0.5  # of close-packed spheres
 SUM_TOLERANCE = 1e-6  # the same as loop.space.parameters.Composition's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slab:
+    """A slab with the atoms of an adsorbate, tagged 0 as ASE has it, and the adsorbate's name."""
+
+    atoms: Atoms
+    adsorbate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crystal:
-    """Atoms on a known lattice, in `supercell` repeats of its cell."""
+    """Atoms on a known lattice, in `supercell` repeats of its cell.
+
+    `slab` is what was cut from it, where an adsorbate is asked about.
+    """
 
     atoms: Atoms
     lattice: str
     supercell: tuple[int, int, int]
+    slab: Slab | None = None
 
     @property
     def lattice_constant(self) -> float:
-        """In angstrom: of the cube with the volume per cell; for hcp of the basal plane."""
+        """In angstrom: of the cube with the volume per cell; else of the basal plane."""
         cells = float(np.prod(self.supercell))
-        if self.lattice == "hcp":
+        if self.lattice in {*HEXAGONAL, *TETRAGONAL}:
             a1, a2, _ = self.atoms.cell.array
-            area = float(np.linalg.norm(np.cross(a1, a2)))
-            return float(np.sqrt(2 / np.sqrt(3) * area / (self.supercell[0] * self.supercell[1])))
+            area = float(np.linalg.norm(np.cross(a1, a2))) / self.supercell[0] / self.supercell[1]
+            return float(np.sqrt(2 / np.sqrt(3) * area if self.lattice in HEXAGONAL else area))
         return float((self.atoms.get_volume() / cells) ** (1 / 3))
 
 
@@ -61,7 +75,8 @@ class RandomAlloy:
     `composition` names the Composition parameter. The ordering derives from `seed` and the
     candidate's id: the same candidate is always the same structure, and a replicate, which has an
     id of its own, is another ordering of the same composition. `start` is the lattice constant to
-    start from in angstrom, where the elements' atomic volumes should not decide.
+    start from in angstrom, where the elements' atomic volumes should not decide. `ordering` is
+    "random", or "quasirandom" for a cell whose pairs are as frequent as in an endless random alloy.
     """
 
     composition: str
@@ -69,21 +84,13 @@ class RandomAlloy:
     supercell: tuple[int, int, int] = (2, 2, 2)
     seed: int = 0
     start: float | None = None
+    ordering: Ordering = "random"
 
     def __post_init__(self) -> None:
         """Raise OracleError for an unknown lattice, an empty supercell, or a senseless start."""
         _require_lattice(self.lattice, ALLOY_LATTICES)
-        if len(self.supercell) != 3 or any(n != int(n) or n < 1 for n in self.supercell):
-            raise OracleError(
-                "oracle.structure.supercell",
-                "three whole numbers of at least 1",
-                repr(self.supercell),
-                "For example [2, 2, 2].",
-            )
-        if self.start is not None and not (isfinite(self.start) and self.start > 0):
-            raise OracleError(
-                "oracle.structure.start", "a length above 0 angstrom", f"{self.start:g}"
-            )
+        require_supercell(self.supercell)
+        require_start(self.start)
 
     @property
     def takes(self) -> frozenset[str]:
@@ -92,19 +99,18 @@ class RandomAlloy:
 
     def build(self, candidate: Candidate) -> Built:
         """The candidate's crystal; Refusal for elements without a tabulated atomic volume."""
-        asked = _fractions(self.composition, candidate.point.get(self.composition))
+        asked = fractions(self.composition, candidate.point.get(self.composition))
         sites = SITES[self.lattice] * int(np.prod(self.supercell))
         made = counts(asked, sites)
         volume = sum(n * atomic_volume(each) for each, n in made.items()) / sites
         cell = _cell(next(iter(made)), self.lattice, volume, self.start)
         atoms = cell.repeat(self.supercell)
-        symbols = np.repeat(list(made), list(made.values()))
-        seed = derive_seed(self.seed, "ordering", candidate.id)
-        atoms.symbols[:] = np.random.default_rng(seed).permutation(symbols)
+        rng = np.random.default_rng(derive_seed(self.seed, "ordering", candidate.id))
+        atoms.symbols[:] = arranged(atoms, made, self.ordering, rng)
         crystal = Crystal(atoms=atoms, lattice=self.lattice, supercell=self.supercell)
-        realised = {each: n / sites for each, n in made.items()}
-        if all(abs(realised.get(each, 0.0) - x) < SUM_TOLERANCE for each, x in asked.items()):
+        if is_made(asked, made):
             return Built(crystal=crystal, executed=None)
+        realised = {each: n / sites for each, n in made.items()}
         return Built(crystal=crystal, executed={**candidate.point, self.composition: realised})
 
 
@@ -165,9 +171,6 @@ class PoolStructure:
         return Built(crystal=Crystal(atoms=bare, lattice="", supercell=(1, 1, 1)), executed=None)
 
 
-Builder: TypeAlias = RandomAlloy | BulkElement | PoolStructure
-
-
 def element(symbol: str, lattice: str | None = None) -> Crystal:
     """A bulk element in one cell of a lattice, by default the one it has in nature."""
     volume = atomic_volume(symbol)
@@ -175,6 +178,12 @@ def element(symbol: str, lattice: str | None = None) -> Crystal:
     own = str(state["symmetry"]) if lattice is None and state is not None else str(lattice)
     atoms = _cell(symbol, own, volume, None)
     return Crystal(atoms=atoms, lattice=own, supercell=(1, 1, 1))
+
+
+def is_made(asked: Mapping[str, float], made: Mapping[str, int]) -> bool:
+    """Whether the counts are the fractions that were asked for."""
+    sites = sum(made.values())
+    return all(abs(made.get(each, 0) / sites - x) < SUM_TOLERANCE for each, x in asked.items())
 
 
 def counts(fractions: Mapping[str, float], sites: int) -> dict[str, int]:
@@ -212,13 +221,31 @@ def _cell(symbol: str, lattice: str, volume: float, start: float | None) -> Atom
     return bulk(symbol, lattice, a=a, cubic=True)
 
 
-def _fractions(name: str, value: Value | None) -> Mapping[str, float]:
+def fractions(name: str, value: Value | None) -> Mapping[str, float]:
+    """The fractions of a composition; OracleError for any other value."""
     if not isinstance(value, Mapping):
         raise OracleError(f"point.{name}", "fractions by element", repr(value))
-    fractions = value.values()
-    if not (all(x >= 0 for x in fractions) and abs(sum(fractions) - 1) <= SUM_TOLERANCE):
+    parts = value.values()
+    if not (all(x >= 0 for x in parts) and abs(sum(parts) - 1) <= SUM_TOLERANCE):
         raise OracleError(f"point.{name}", "fractions of at least 0 that sum to 1", repr(value))
     return value
+
+
+def require_supercell(supercell: Sequence[int]) -> None:
+    """Raise OracleError for anything but three whole numbers of at least 1."""
+    if len(supercell) != 3 or any(n != int(n) or n < 1 for n in supercell):
+        raise OracleError(
+            "oracle.structure.supercell",
+            "three whole numbers of at least 1",
+            repr(supercell),
+            "For example [2, 2, 2].",
+        )
+
+
+def require_start(start: float | None) -> None:
+    """Raise OracleError for a lattice constant that is none."""
+    if start is not None and not (isfinite(start) and start > 0):
+        raise OracleError("oracle.structure.start", "a length above 0 angstrom", f"{start:g}")
 
 
 def _require_lattice(lattice: str, known: Sequence[str]) -> None:

@@ -11,14 +11,19 @@ import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from loop.errors import OracleError
-from oracles.atoms.worker import READY
+from oracles.atoms.bounds import Bound, Bounds
+from oracles.atoms.worker import CLEAR_S, READY
 
 START_S = 120.0  # imports of a large package from a cold network drive
-CLOSE_S = 10.0
+CLOSE_S = CLEAR_S + 0.3
+GRACE_S = CLEAR_S + 0.3  # what a worker may take beyond the wall limit before it is given up
 LOOK_S = 0.5  # how often a waiting thread lets Python deliver an exception to it
 # One thread per evaluation: they run side by side, and threaded sums are not reproducible.
 ONE_THREAD = dict.fromkeys(
@@ -36,20 +41,23 @@ class Lost(Exception):
     """The worker died under the evaluation."""
 
 
-def run(folder: Path, module: str, wall_s: float) -> int:
-    """Exit status of the evaluation in an attempt folder, negative for a signal.
+def run(folder: Path, module: str, bounds: Bounds) -> int | Bound:
+    """Exit status of the evaluation in a folder, negative for a signal, or the bound it reached.
 
-    `module` is imported once per worker. Raises TimeoutError after `wall_s` seconds and Lost where
-    the worker died; in both cases, as on Ctrl-C, no process of the evaluation is left.
+    `module` is imported once per worker. Raises Lost where the worker died; then, as on
+    Ctrl-C and where it does not keep the wall limit itself, no process of the evaluation is left.
     """
     worker = _take(module)
     try:
-        status = int(worker.ask(str(folder), wall_s))
+        said: int | Bound = json.loads(worker.ask(bounds.line(folder), bounds.wall_s + GRACE_S))
+    except TimeoutError:
+        worker.close()
+        return "wall_s"
     except BaseException:
         worker.close()
         raise
     _idle(os.getpid(), module).append(worker)
-    return status
+    return said
 
 
 @cache
@@ -120,6 +128,8 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.returncode < 0:  # it could not clear up behind itself
+            _kill_session(self._process.pid)
         self._process.stdout.close()
 
     def _greet(self, module: str) -> None:
@@ -148,3 +158,11 @@ class Worker:
                     raise Lost("the worker process was killed")
                 said += some
         return said.decode().rstrip("\n")
+
+
+def _kill_session(leader: int) -> None:
+    """Kill what still runs in the session that a dead worker has led."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader:
+                process.kill()

@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias
 
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective
-from loop.space.parameters import Categorical, Composition, Parameter, is_named
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Parameter, is_named
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
 from loop.units import convert

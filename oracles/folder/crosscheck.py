@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from loop.records import Candidate, Measured, Observation, Rejection
-from loop.space.parameters import Point
+from loop.space.values import Point
 from loop.units import convert
 from oracles.folder.columns import Column
 from oracles.folder.numbers import NUMBER

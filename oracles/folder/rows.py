@@ -6,17 +6,11 @@ from typing import get_args
 
 from loop.errors import SpaceError
 from loop.records import Failed, Kind, Measured, Observation, Rejection, Source
-from loop.space.parameters import (
-    Categorical,
-    Composition,
-    Continuous,
-    Ordinal,
-    Parameter,
-    Point,
-    Value,
-)
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Ordinal, Parameter
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
+from loop.space.values import Point, Value
 from loop.units import convert
 from oracles.folder.columns import Column, Role, fields
 from oracles.folder.numbers import number

@@ -6,8 +6,10 @@ from io import StringIO
 
 from loop.objective import Objective
 from loop.records import Candidate
-from loop.space.parameters import Composition, Parameter, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Parameter
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from oracles.folder.columns import fields, titled, unit_of
 
 

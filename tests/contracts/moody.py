@@ -8,7 +8,7 @@ from ase.calculators.emt import EMT
 
 
 class Moody(EMT):
-    """EMT, in one of the troubles of `oracle_contract` where there is nothing but copper."""
+    """EMT, in one of the troubles of `oracles.testing` where there is nothing but copper."""
 
     def __init__(self, *, trouble=""):
         """Keep the trouble for later."""

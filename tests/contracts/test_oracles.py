@@ -1,22 +1,29 @@
-"""Our four kinds of oracle keep the contract."""
+"""Our kinds of oracle keep the contract, and what is laid around them keeps it too."""
 
 import csv
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from loop.objective import Objective, Target
-from loop.records import Candidate, Why
-from loop.space.parameters import Composition, Continuous
+from loop.records import Candidate
+from loop.space.composition import Composition
+from loop.space.parameters import Continuous
 from loop.space.space import SearchSpace
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.structures import RandomAlloy
+from oracles.command import Command
 from oracles.folder.oracle import Folder
 from oracles.function import Function
+from oracles.service import Service
 from oracles.table import Table
-from tests.contracts.oracle_contract import OracleContract, World
+from oracles.testing import OracleContract, World, candidates
+from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
+from tests.contracts.asked import answer as said
+from tests.oracles.server import server, value
 
 SPACE = SearchSpace(
     parameters=(
@@ -44,14 +51,6 @@ def measure(T, alloy):
         {trouble}
     return {{"toughness": T / 100 + alloy.get("Cu", 0), "cost": 3, "comment": "made by a robot"}}
 """
-
-
-def candidates(*points) -> tuple[Candidate, ...]:
-    """Candidates at these points."""
-    return tuple(
-        Candidate(id=f"{number:04d}-abc", point=point, why=Why(origin="manual"))
-        for number, point in enumerate(points, 1)
-    )
 
 
 THREE = candidates(
@@ -133,6 +132,94 @@ class Laboratory:
         return [*row[:-2], value, "3"], ""
 
 
+class TestCommand(OracleContract):
+    """A program that reads JSON and prints it."""
+
+    def world(self, folder, trouble=""):
+        """The program is this Python, with a script."""
+        oracle = Command(
+            command=(sys.executable, str(Path(__file__).with_name("asked.py")), trouble),
+            objective=OBJECTIVE,
+            folder=folder,
+            wall_s=2.0 if trouble == "hangs" else 60.0,
+        )
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS)
+
+
+class TestService(OracleContract):
+    """A server on this machine that needs a second look at every candidate."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self):
+        """One server for whichever trouble the test is about."""
+        self.trouble = ""
+        with server(self._say) as served:
+            self.url = served.url
+            yield
+
+    def _say(self, asked, look):
+        if look == 1 or (self.trouble == "hangs" and asked["point"]["T"] == 400):
+            return value({}, 202)
+        try:
+            return value(said(asked, self.trouble))
+        except RuntimeError as error:
+            return 500, {}, str(error).encode()
+
+    def world(self, folder, trouble=""):
+        """The server is in the trouble."""
+        self.trouble = trouble
+        wall_s = 1.0 if trouble == "hangs" else 60.0
+        oracle = Service(
+            url=self.url, objective=OBJECTIVE, folder=folder, wall_s=wall_s, poll_s=0.05
+        )
+        return World(oracle=oracle, candidates=THREE, targets=TARGETS)
+
+
+class TestRetry(TestFunction):
+    """A function that is asked twice."""
+
+    def world(self, folder, trouble=""):
+        """With a second attempt in every trouble."""
+        world = super().world(folder, trouble)
+        return replace(world, oracle=Retry(oracle=world.oracle, attempts=2))
+
+
+class TestDelay(TestFunction):
+    """A function that is slow."""
+
+    def world(self, folder, trouble=""):
+        """By a hundredth of a second."""
+        world = super().world(folder, trouble)
+        return replace(world, oracle=Delay(oracle=world.oracle, seconds=0.01))
+
+
+class TestMeter(TestFunction):
+    """A function that costs something."""
+
+    def world(self, folder, trouble=""):
+        """One each."""
+        world = super().world(folder, trouble)
+        return replace(world, oracle=Meter(oracle=world.oracle, file=folder / "costs.db", fixed=1))
+
+
+class TestCache(TestFunction):
+    """A function whose values are kept."""
+
+    def world(self, folder, trouble=""):
+        """In the campaign folder."""
+        world = super().world(folder, trouble)
+        return replace(world, oracle=Cache(oracle=world.oracle, file=folder / "cache.db"))
+
+
+class TestNoise(TestFunction):
+    """A function with noise."""
+
+    def world(self, folder, trouble=""):
+        """On one of its targets."""
+        world = super().world(folder, trouble)
+        return replace(world, oracle=Noise(oracle=world.oracle, sd={"toughness": 0.5}, seed=1))
+
+
 class TestFolder(OracleContract):
     """A laboratory that fills in the worklist."""
 
@@ -149,6 +236,17 @@ class TestFolder(OracleContract):
 
         oracle = Folder(folder=folder, space=SPACE, objective=OBJECTIVE)
         return World(oracle=oracle, candidates=THREE, targets=TARGETS, answer=answer)
+
+
+class TestNoisyFolder(TestFolder):
+    """A laboratory with noise on top: its receipts pass, the rows changed."""
+
+    def world(self, folder, trouble=""):
+        """On one of its targets."""
+        world = super().world(folder, trouble)
+        if world is None:
+            return None
+        return replace(world, oracle=Noise(oracle=world.oracle, sd={"toughness": 0.5}))
 
 
 class TestAtoms(OracleContract):

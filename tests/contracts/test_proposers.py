@@ -26,7 +26,8 @@ from loop.records import (
     Source,
     Vetoed,
 )
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete
 from loop.space.pool import Listing, pool
 from loop.space.rules import Linear
 from loop.space.space import SearchSpace

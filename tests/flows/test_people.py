@@ -13,7 +13,8 @@ from flows.session import take_turn
 from flows.typed import values
 from loop.errors import SpaceError
 from loop.records import Amended
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.space import SearchSpace
 
 SPACE = SearchSpace(

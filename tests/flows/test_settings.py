@@ -116,6 +116,43 @@ BROKEN = {
         WHOLE.replace(ORACLE, '[oracle]\nkind = "function"\nfunction = "lab.py:measure"\n'),
         ["lab.py", "no such file"],
     ),
+    "limit of a function in quotes": (
+        WHOLE.replace(
+            ORACLE, '[oracle]\nkind = "function"\nfunction = "lab.py:measure"\nwall_s = "9"\n'
+        ),
+        ["oracle.wall_s: ", "without quotes"],
+    ),
+    "missing program": (
+        WHOLE.replace(ORACLE, '[oracle]\nkind = "command"\ncommand = ["no-such-program"]\n'),
+        ["oracle.command", "'no-such-program'", "Install it"],
+    ),
+    "no command": (
+        WHOLE.replace(ORACLE, '[oracle]\nkind = "command"\n'),
+        ["oracle.command", "missing", "Add command"],
+    ),
+    "status that is no number": (
+        WHOLE.replace(
+            ORACLE, '[oracle]\nkind = "command"\ncommand = ["true"]\nexits = {x = "crashed"}\n'
+        ),
+        ["oracle.exits: ", "such as 3", "'x'"],
+    ),
+    "unknown failure": (
+        WHOLE.replace(
+            ORACLE, '[oracle]\nkind = "command"\ncommand = ["true"]\nexits = {3 = "crash"}\n'
+        ),
+        ["oracle.exits.3", "Did you mean 'crashed'?"],
+    ),
+    "address that is none": (
+        WHOLE.replace(ORACLE, '[oracle]\nkind = "http"\nurl = "localhost"\n'),
+        ["oracle.url", "http://host/path"],
+    ),
+    "noise of nothing": (
+        WHOLE.replace(
+            ORACLE,
+            '[oracle]\nkind = "command"\ncommand = ["true"]\nnoise = {strenght = 1.0}\n',
+        ),
+        ["oracle.noise", "targets among strength", "strenght"],
+    ),
     "match without a value": (
         WHOLE.replace('"max"', '"match"'),
         ["target.strength.value", "a number in MPa", "Add value"],
@@ -285,7 +322,7 @@ def test_a_database_that_cannot_be_reached_is_the_environments_fault(make, athan
     assert "/nowhere/at/all.db" in said.err
 
 
-@pytest.mark.parametrize("template", ["alloy", "lab", "table"])
+@pytest.mark.parametrize("template", ["alloy", "lab", "table", "own"])
 def test_templates_obey_the_published_schema(template):
     """What init writes is what the JSON Schema allows."""
     text = (files("flows") / "templates" / template / "campaign.toml").read_text()

@@ -6,7 +6,8 @@ import pytest
 
 from flows.problem import stated
 from loop.errors import SettingsError
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Span
 
 REST = """

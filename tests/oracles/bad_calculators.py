@@ -127,6 +127,165 @@ class Hangs(Flat):
             time.sleep(600)
 
 
+class KillsItsWorker(Flat):
+    """Ends the process that it was forked from."""
+
+    def go_wrong(self, atoms):
+        """Kill -9, and then sleep as if nothing had happened."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+
+
+class Stops(Flat):
+    """Suspends the process that looks after its limits."""
+
+    def go_wrong(self, atoms):
+        """Stop it, and sleep."""
+        os.kill(os.getppid(), signal.SIGSTOP)
+        time.sleep(600)
+
+
+class Hides(Flat):
+    """Starts a daemon in a session of its own, and ends or hangs."""
+
+    def __init__(self, *, hang):
+        """What to do afterwards."""
+        super().__init__()
+        self.hang = hang
+
+    def go_wrong(self, atoms):
+        """Write down the daemon's process id."""
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                Path("pids.part").write_text(str(os.getpid()), encoding="ascii")
+                Path("pids.part").rename("pids")
+                time.sleep(600)
+            os._exit(0)
+        while not Path("pids").exists():
+            time.sleep(0.01)
+        if self.hang:
+            time.sleep(600)
+        raise RuntimeError("the daemon stays")
+
+
+class Hungry(Flat):
+    """Takes more and more memory."""
+
+    def go_wrong(self, atoms):
+        """10 MB at a time, and touch every page."""
+        eaten = []
+        while True:
+            eaten.append(np.ones(10_000_000 // 8))
+            time.sleep(0.005)
+
+
+class Gulps(Flat):
+    """Wants more memory at once than anybody has."""
+
+    def go_wrong(self, atoms):
+        """32 GB."""
+        np.ones(4_000_000_000)
+
+
+class Feeds(Flat):
+    """Starts programs that each take a little memory."""
+
+    def go_wrong(self, atoms):
+        """100 MB in each of many."""
+        code = "import time; eaten = b'x' * 100_000_000; time.sleep(600)"
+        for _ in range(20):
+            subprocess.Popen([sys.executable, "-c", code])
+            time.sleep(0.1)
+        time.sleep(600)
+
+
+class Floods(Flat):
+    """Prints without end."""
+
+    def go_wrong(self, atoms):
+        """A megabyte at a time."""
+        while True:
+            sys.stdout.write("hubble bubble toil and trouble\n" * 32_000)
+
+
+class Litters(Flat):
+    """Writes file after file."""
+
+    def go_wrong(self, atoms):
+        """A megabyte each."""
+        for number in range(100_000):
+            Path(f"{number}.dat").write_bytes(bytes(1_000_000))
+            time.sleep(0.002)
+
+
+class LeavesFunction(EMT):
+    """Leaves something in the atoms that cannot be written."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """A function, as a used EMT has one."""
+        super().calculate(atoms, properties, system_changes)
+        atoms.info["f"] = self.calculate
+
+
+class GivesFunction(Flat):
+    """An energy that is still to be called."""
+
+    def go_wrong(self, atoms):
+        """A function instead of its value."""
+        self.results["energy"] = lambda: 0.0
+
+
+class GivesTwo(Flat):
+    """Two energies."""
+
+    def go_wrong(self, atoms):
+        """An array."""
+        self.results["energy"] = np.zeros(2)
+
+
+class Stubborn(EMT):
+    """EMT with a self-consistent cycle that converges with slow mixing only."""
+
+    def __init__(self, *, mixing=0.7, needs=0.1, **settings):
+        """Keep both."""
+        super().__init__(**settings)
+        self.mixing, self.needs = mixing, needs
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """What EMT says, unless the cycle does not converge."""
+        if self.mixing > self.needs:
+            raise SCFError(f"with mixing {self.mixing}")
+        super().calculate(atoms, properties, system_changes)
+
+
+class InOneFile(EMT):
+    """EMT that passes its atoms through a file where it stands, as programs do, and takes time."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Write the cell, wait, and compute what is there by then."""
+        np.save(f"{os.getpid()}.npy", atoms.cell.array)
+        Path(f"{os.getpid()}.npy").rename("cell.npy")
+        time.sleep(0.01)
+        self.there = np.load("cell.npy")
+        if not np.array_equal(self.there, atoms.cell.array):
+            atoms = atoms.copy()
+            atoms.set_cell(self.there, scale_atoms=True)
+        super().calculate(atoms, properties, system_changes)
+
+
+class InOneMemory(EMT):
+    """EMT that passes its atoms through memory that the whole process shares, and takes time."""
+
+    atoms_now = None
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Keep the atoms, wait, and compute what is there by then."""
+        InOneMemory.atoms_now = atoms
+        time.sleep(0.01)
+        super().calculate(InOneMemory.atoms_now, properties, system_changes)
+
+
 class Forceful(Flat):
     """Energies and forces, no stress."""
 

@@ -2,8 +2,10 @@
 
 from loop.objective import Objective, Target
 from loop.records import Candidate, Measured, Problem, Why
-from loop.space.parameters import Categorical, Composition, Continuous, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from oracles.folder.oracle import Folder
 
 SPACE = SearchSpace(

@@ -12,8 +12,8 @@ from ase.db import connect
 
 from loop.errors import OracleError, UnitError
 from loop.records import Candidate, Measured, Why
+from oracles.atoms.compression import birch_murnaghan
 from oracles.atoms.oracle import AtomsOracle
-from oracles.atoms.properties import birch_murnaghan
 from oracles.atoms.structures import BulkElement, RandomAlloy
 
 ALL = {
@@ -116,6 +116,7 @@ def test_an_equation_of_state_gives_back_its_parameters():
     fitted = birch_murnaghan(volumes, energies)
     assert fitted.volume == pytest.approx(volume, rel=1e-9)
     assert fitted.bulk_modulus == pytest.approx(modulus * 160.21766, rel=1e-6)
+    assert fitted.derivative == pytest.approx(derivative, rel=1e-6)
     assert fitted.residual < 1e-9
 
 
@@ -191,7 +192,7 @@ def test_the_composition_that_was_made_is_reported(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"properties": {}}, OracleError, "oracle.properties: expected some of bulk_modulus"),
+        ({"properties": {}}, OracleError, "oracle.properties: expected some of adsorption_energy"),
         ({"properties": {"B": "bulk_modulos"}}, OracleError, "Did you mean 'bulk_modulus'"),
         ({"units": {"C": "GPa"}}, OracleError, "oracle.units: expected one of B"),
         ({"units": {"B": "g/cm^3"}}, UnitError, "oracle.units.B"),

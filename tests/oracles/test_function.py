@@ -13,8 +13,10 @@ import pytest
 from loop.errors import OracleError
 from loop.objective import Objective, Target
 from loop.records import Candidate, Failed, Kind, Measured, Why
-from loop.space.parameters import Composition, Continuous, Point
+from loop.space.composition import Composition
+from loop.space.parameters import Continuous
 from loop.space.space import SearchSpace
+from loop.space.values import Point
 from oracles.function import Function, Refusal
 
 SPACE = SearchSpace(
@@ -189,7 +191,7 @@ def test_the_module_may_import_its_neighbours(tmp_path):
         ("absent.py:f", r"a file absent.py in the campaign folder, got no such file"),
         ("no.such.module:f", r"ModuleNotFoundError"),
         ("broken:f", r"ZeroDivisionError"),
-        ("lab:g", r"a function 'g' in .*lab.py, got None"),
+        ("lab:g", r"a function or class 'g' in .*lab.py, got None"),
         ("lab:X", r"got 3"),
         ("lab:no_arguments", r"takes T, alloy by name.*Name its arguments"),
         ("json.py:f", r"another module of that name.*Give the file another name"),

@@ -10,7 +10,8 @@ import pytest
 from loop.errors import OracleError, UnitError
 from loop.objective import Objective, Target
 from loop.records import Candidate, Failed, Measured, Why
-from loop.space.parameters import Categorical, Composition, Continuous, Discrete, Ordinal
+from loop.space.composition import Composition
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.space import SearchSpace
 from oracles.table import Table
 
