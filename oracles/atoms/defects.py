@@ -20,7 +20,7 @@ from oracles.atoms.slabs import VACUUM
 from oracles.atoms.structures import Crystal
 
 APART = 10.0  # angstrom between a vacancy and its images: 107 atoms of an fcc metal
-THICKNESS = 12.0  # angstrom of a slab: EMT's surface energy of Cu(111) moves by 0.1 % to 24
+THICKNESS = 12.0  # angstrom of a slab: twice as thick, EMT has the same Cu(111) to 0.001 %
 DESORBED = 3.0  # angstrom: an adsorbate farther from all atoms of the slab has left it
 
 

@@ -154,7 +154,7 @@ class Substitution:
     """Given atoms with some of their elements replaced by what `sites` says.
 
     The lengths of `parent` grow with the elements' atomic volumes, where all are tabulated, else
-    with the mean of the covalent radii (MgO to CaO: 5 % too large). The ordering derives from
+    with the mean of the covalent radii (MgO to CaO: 2 % too long). The ordering derives from
     `seed` and the candidate's id.
     """
 
