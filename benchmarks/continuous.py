@@ -14,9 +14,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +25,6 @@ import torch
 import typer
 from rich.box import MARKDOWN
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 import peers
@@ -87,31 +84,12 @@ def main(  # noqa: PLR0913
             for m in methods
             if (f, m, seed, evaluations) not in done
         ]
-        failures = run(jobs, journal, workers)
+        failures = journal.run(play, jobs, workers, "searching")
     report([row for row in journal.rows() if row["evaluations"] == evaluations], against)
     for failure in failures:
         print("failed:", failure)
     if failures:
         raise typer.Exit(1)
-
-
-def run(jobs: list[Job], journal: Journal, workers: int) -> list[str]:
-    """Do the jobs in processes of their own, write each down as it ends; those that failed."""
-    failures = []
-    with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-        Progress() as progress,
-    ):
-        task = progress.add_task("searching", total=len(jobs))
-        waiting = {pool.submit(play, job): job for job in jobs}
-        for future in as_completed(waiting):
-            error = future.exception()
-            if error is None:
-                journal.add(future.result())
-            else:
-                failures.append(f"{waiting[future]}: {type(error).__name__}: {error}")
-            progress.advance(task)
-    return failures
 
 
 def play(job: Job) -> dict[str, Any]:

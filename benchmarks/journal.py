@@ -1,13 +1,18 @@
 """Results as JSON lines, so that a long benchmark can be done in pieces, and their statistics."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rich.progress import Progress
+
+Job = TypeVar("Job")
 
 RESAMPLES = 4000
 
@@ -34,6 +39,26 @@ class Journal:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
+
+    def run(
+        self, play: Callable[[Job], dict[str, Any]], jobs: Sequence[Job], workers: int, title: str
+    ) -> list[str]:
+        """Do the jobs in processes of their own, write each down as it ends; those that failed."""
+        failures = []
+        with (
+            ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+            Progress() as progress,
+        ):
+            task = progress.add_task(title, total=len(jobs))
+            waiting = {pool.submit(play, job): job for job in jobs}
+            for future in as_completed(waiting):
+                error = future.exception()
+                if error is None:
+                    self.add(future.result())
+                else:
+                    failures.append(f"{waiting[future]}: {type(error).__name__}: {error}")
+                progress.advance(task)
+        return failures
 
 
 def quartiles(values: ArrayLike) -> tuple[float, float, float]:

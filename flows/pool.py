@@ -18,7 +18,7 @@ from flows.sheet import Sheet, numbers, readable, sheet
 from loop.errors import SettingsError
 from loop.space.pool import Ids, Listing, Pool, pool
 from loop.space.values import Array
-from oracles.atoms.library import (
+from oracles.atoms.collection import (
     Structure,
     content,
     description,

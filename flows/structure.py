@@ -23,8 +23,8 @@ from loop.space.composition import Composition
 from loop.space.parameters import Categorical
 from loop.space.pool import Pool
 from oracles.atoms.builders import Builder, Neutral, Plain
+from oracles.atoms.collection import is_library, structures
 from oracles.atoms.failures import Refusal
-from oracles.atoms.library import is_library, structures
 from oracles.atoms.properties import Options
 from oracles.atoms.prototypes import PROTOTYPES, Prototype, Substitution
 from oracles.atoms.slabs import Surface, is_known

@@ -43,12 +43,12 @@ class Choosing:
             found = self._from_pool(ask, campaign, space.pool)
         else:
             found = self._from_space(ask, campaign, space)
-        if found is None:
+        if found is None and (space.pool is None or not _free(campaign, space.pool).any()):
             raise shortfall(space, count, len(chosen))
-        point, row, name, amount = found
-        if not np.isfinite(amount):
-            cause = f"{name} is not a finite number anywhere: space-filling"
+        if found is None or not np.isfinite(found[3]):
+            cause = "the acquisition is not a finite number anywhere: space-filling"
             return fill(campaign, 1, Why(origin="fallback", cause=cause), space)[0]
+        point, row, name, amount = found
         why = self._why(row, name, amount, seed)
         return Candidate(id=campaign.ids(1)[0], point=point, why=why)
 
@@ -98,7 +98,7 @@ class Choosing:
         """Rows of the pool, none asked before this turn, among which its candidates are chosen."""
         pool = self.campaign.problem.space.pool
         if pool is None:
-            raise TypeError
+            raise TypeError("a shortlist is of a pool")
         worths = proxies(self._ask(self.campaign, self.seed), self.how, self._region)
         return scan(worths, pool, _free(self.campaign, pool), self.seed)
 

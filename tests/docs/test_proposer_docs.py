@@ -19,6 +19,7 @@ from flows.cli import main
 from flows.folder import FILE
 from flows.rig import load
 from flows.settings import parse, schema
+from loop.bayes import Bayes
 from loop.campaign import Campaign
 from loop.errors import LoopError, SettingsError
 from loop.records import Health, Json, Origin, Why
@@ -286,7 +287,9 @@ def test_a_surrogate_chooses(surrogate, campaign):
 def test_the_slow_surrogate_is_ready(campaign):
     """A campaign with saas loads, where its packages are installed."""
     pytest.importorskip("numpyro")
-    load(campaign({"proposer": {"surrogate": "saas"}}))
+    setup = load(campaign({"proposer": {"surrogate": "saas"}}))
+    assert isinstance(setup.rig.proposer, Bayes)
+    assert setup.rig.proposer.surrogate == "saas"
 
 
 @pytest.mark.parametrize("acquisition", sorted({*FOR} - {"variance"}))

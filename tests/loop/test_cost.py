@@ -112,5 +112,10 @@ def test_what_is_no_cost_is_refused(how, said):
 
 @pytest.mark.parametrize("how", [None, "learnt", "2 + 0.01 * T", "5"])
 def test_a_cost_is_accepted(how):
-    """Also one that is the same everywhere."""
-    require_cost(how, rigs.asked(T).space)
+    """Also one that is the same everywhere; it then says what candidates cost, or why not."""
+    problem = rigs.asked(T)
+    require_cost(how, problem.space)
+    price = cost(rigs.replayed(problem, [], []), how, 10)
+    assert (price is None) == (how is None)
+    if price is not None:
+        assert np.isfinite(price.factor(np.array([[0.0], [1.0]]))).all()
