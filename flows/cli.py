@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
+from flows.arguments import AsJson, By, Dir, Output, Why, out
+from flows.lab_cli import lab
 from loop.errors import LoopError, SettingsError
 
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,19 +26,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, markup=False, soft_wrap=True)
-
-Dir = Annotated[Path, typer.Argument(help="The campaign folder.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="The same turns, without Prefect.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Hold workers on other hosts for gone.")
 ]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is put on record.")]
-By = Annotated[
-    str | None, typer.Option("--by", help="Who decides; your user name unless said otherwise.")
-]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+
+app.add_typer(lab, name="lab")
 
 
 class Template(StrEnum):

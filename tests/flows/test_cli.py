@@ -13,17 +13,21 @@ import pytest
 
 from flows.cli import app
 from flows.folder import known, require_writable
+from flows.lab_cli import lab
 from flows.rig import load
 from flows.worker import lives_here, name, worker
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(each.callback.__name__ for each in app.registered_commands if each.callback)
+COMMANDS += sorted(
+    f"lab {each.callback.__name__}" for each in lab.registered_commands if each.callback
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(athanor, command):
     """Help says what a command is for, and how it is typed."""
-    said = athanor(command, "--help")
+    said = athanor(*command.split(), "--help")
     assert said.code == 0
     assert f"Example: athanor {command}" in said.out
 

@@ -1,0 +1,66 @@
+"""`athanor lab`: what a laboratory sent in is accounted for, row by row."""
+
+import json
+
+import pytest
+
+LAB = """
+name = "furnace"
+[[parameter]]
+name = "T"
+kind = "continuous"
+low = 300
+high = 900
+unit = "K"
+[[target]]
+name = "strength"
+unit = "MPa"
+goal = "max"
+[oracle]
+kind = "folder"
+{oracle}
+[proposer]
+kind = "design"
+[stop]
+evaluations = 40
+[run]
+batch = 4
+"""
+
+
+@pytest.fixture
+def furnace(tmp_path, athanor):
+    """Makes a laboratory's campaign that has asked for four samples; its folder and their ids."""
+
+    def furnace(oracle=""):
+        (tmp_path / "campaign.toml").write_text(LAB.format(oracle=oracle))
+        (tmp_path / "results").mkdir()
+        assert athanor("turn", tmp_path, "--no-prefect").code == 0
+        rows = (tmp_path / "worklist" / "worklist.csv").read_text().splitlines()[1:]
+        return tmp_path, [row.split(",")[0] for row in rows]
+
+    return furnace
+
+
+def drop(folder, name, *rows, header="candidate,strength [MPa]"):
+    """Put a file into results/."""
+    (folder / "results" / name).write_text("\n".join([header, *rows, ""]))
+
+
+def test_the_inbox_balances(furnace, athanor):
+    """Every row of every file is in one column, and the columns add up."""
+    folder, (a, b, *_) = furnace()
+    drop(folder, "monday.csv", f"{a},100", f"{b},high", "0099-xyz,3")
+    drop(folder, "tuesday.csv", f"{a},100", f"{b},120")
+    athanor("turn", folder, "--no-prefect")
+    total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
+    assert total.pop("file") == "total"
+    assert 2 * total["rows"] == sum(total.values()) == 10
+    assert (total["used"], total["duplicate"], total["rejected"]) == (2, 1, 2)
+    assert "monday.csv" in athanor("lab", "inbox", folder).out
+
+
+def test_an_empty_inbox_says_so(furnace, athanor):
+    """Before anything came there is nothing to count."""
+    folder, _ = furnace()
+    assert athanor("lab", "inbox", folder).out == "No file has been read yet.\n"
