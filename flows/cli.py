@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -425,7 +425,7 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
         else:
             _run_with_prefect(folder, take_over=take_over)
     except KeyboardInterrupt:
-        _say_interrupted(folder)
+        _leave(folder)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
     return _end(folder, prefect=not no_prefect)
@@ -498,8 +498,12 @@ def _say_status(folder: Path, *, as_json: bool) -> None:
         out.print("\n".join(lines(now)))
 
 
-def _say_interrupted(folder: Path) -> None:
+def _leave(folder: Path) -> None:
+    """Put on record that what is in flight was interrupted, and say how to go on."""
     from flows.folder import remembered
+    from flows.rig import loaded
+    from flows.worker import worker
+    from loop.run import release
 
     found = remembered(folder)
     answered = found[0].answered if found else 0
@@ -508,6 +512,9 @@ def _say_interrupted(folder: Path) -> None:
         f"Stopped. {answered} evaluations are on record; {flying} in flight are not, and will be "
         f"asked again. Go on: athanor run {folder}"
     )
+    if flying:
+        with suppress(LoopError):  # a campaign.toml that has become wrong meanwhile says so later
+            release(loaded(folder).rig, worker(None))
 
 
 def _end(folder: Path, *, prefect: bool) -> int:

@@ -15,7 +15,7 @@ from flows.folder import FILE, ledger_url, read
 from flows.oracle import oracle
 from flows.people import user
 from flows.problem import naming, stated
-from flows.settings import Settings
+from flows.settings import RunTable, Settings
 from flows.typed import values
 from loop.bayes import Bayes
 from loop.cost import require_cost
@@ -43,7 +43,7 @@ def load(folder: Path) -> Setup:
     settings, asked = stated(folder, raw)
     with naming(str(folder / FILE)):
         answers = oracle(settings.oracle, asked, folder)
-        workers = _workers(settings)
+        batch, workers = _in_flight(settings.run)
         rules = StopRules(**settings.stop.model_dump())
         require_rules(rules, asked.objective)
         require_cost(settings.proposer.cost, asked.space)
@@ -54,7 +54,7 @@ def load(folder: Path) -> Setup:
         oracle=answers,
         proposer=_proposer(settings),
         rules=rules,
-        batch=settings.run.batch,
+        batch=batch,
         settings=recorded(raw),
         by=user(),
     )
@@ -122,16 +122,25 @@ def _proposer(settings: Settings) -> Proposer:
             assert_never(table.kind)
 
 
-def _workers(settings: Settings) -> int:
-    """Evaluations in flight: as many as may wait, unless fewer are stated."""
-    batch, workers = settings.run.batch, settings.run.workers
-    if workers is None:
-        return batch
-    if workers > batch:
-        raise SettingsError(
-            "run.workers",
-            f"at most run.batch = {batch}, the candidates that may wait at once",
-            str(workers),
-            f"Write batch = {workers} too.",
-        )
-    return workers
+def _in_flight(run: RunTable) -> tuple[int, int]:
+    """How many candidates may wait, and how many evaluations be in flight: `batch` and `workers`.
+
+    Several workers have one candidate more than they can evaluate: whoever ends begins it at once,
+    and does not wait for the model. A single worker waits, for the model is then asked with every
+    answer known.
+    """
+    match run.batch, run.workers:
+        case None, None | 1:
+            return 1, 1
+        case None, int(workers):
+            return workers + 1, workers
+        case int(batch), None:
+            return batch, batch
+        case int(batch), int(workers) if workers <= batch:
+            return batch, workers
+    raise SettingsError(
+        "run.workers",
+        f"at most run.batch = {run.batch}, the candidates that may wait at once",
+        str(run.workers),
+        f"Leave batch out, or write batch = {run.workers} too.",
+    )

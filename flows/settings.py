@@ -424,7 +424,11 @@ class StopTable(_Table):
 class RunTable(_Table):
     """How it is run: all of this may change at any time."""
 
-    batch: int = Field(default=1, ge=1, description="candidates that may wait at once")
+    batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="candidates that may wait at once; else 1, or one more than several workers",
+    )
     workers: int | None = Field(default=None, ge=1, description="evaluations in flight; else batch")
     ledger: str | None = Field(default=None, description="database URL; else ledger.db")
 

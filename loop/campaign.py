@@ -33,6 +33,7 @@ from loop.records import (
     Opened,
     Problem,
     Proposed,
+    Released,
     Reopened,
     Retracted,
     Started,
@@ -63,7 +64,8 @@ class Campaign:
     """The state after `seq` events. Mappings are in the order in which things happened.
 
     `vetoed` are the candidates that were refused and not made all the same; `informing` says of
-    each answer how many candidates had been asked when it was recorded, and when retracted.
+    each answer how many candidates had been asked when it was recorded, and when retracted;
+    `cut_off` counts the attempts of which nothing was heard before the next one began.
     """
 
     problem: Problem
@@ -74,6 +76,7 @@ class Campaign:
     observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     running: Mapping[str, Started] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    cut_off: Mapping[str, int] = field(default_factory=dict)
     vetoed: Mapping[str, Vetoed] = field(default_factory=dict)
     retracted: Mapping[str, Retracted] = field(default_factory=dict)
     informing: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
@@ -321,6 +324,7 @@ class _Fold:
         self.observations: dict[str, list[Observation]] = {}
         self.running: dict[str, Started] = {}
         self.attempts: dict[str, int] = {}
+        self.cut_off: dict[str, int] = {}
         self.vetoed: dict[str, Vetoed] = {}
         self.retracted: dict[str, Retracted] = {}
         self.informing: dict[str, tuple[int, int | None]] = {}
@@ -355,8 +359,13 @@ class _Fold:
                 self.running.pop(event.candidate, None)
             case Started():
                 self._known(event.candidate)
+                if event.candidate in self.running:
+                    self.cut_off[event.candidate] = self.cut_off.get(event.candidate, 0) + 1
                 self.running[event.candidate] = event
                 self.attempts[event.candidate] = event.attempt
+            case Released():
+                self._known(event.candidate)
+                self.running.pop(event.candidate, None)
             case Observed():
                 self._answer((event.observation,))
             case Ingested():

@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import TypeAlias
 
-from loop.campaign import Campaign
+from loop.campaign import ATTEMPTS, Campaign
 from loop.errors import CampaignError, SettingsError, SpaceError
 from loop.records import (
     Amended,
@@ -18,6 +18,7 @@ from loop.records import (
     Failed,
     Ingested,
     Json,
+    Kind,
     Measured,
     Observation,
     Observed,
@@ -25,6 +26,7 @@ from loop.records import (
     Problem,
     Receipt,
     Rejection,
+    Released,
     Reopened,
     Source,
     Started,
@@ -126,8 +128,9 @@ def claiming(
 ) -> Decision:
     """Start an attempt, unless somebody alive is at it or the answer is there.
 
-    An attempt whose worker is gone is started again where the oracle is repeatable; where it is
-    not, the candidate is given up: no one may ask the world twice without a person's consent.
+    An attempt whose worker is gone is started again where the oracle is repeatable, until ATTEMPTS
+    workers are gone. Where it is not repeatable the candidate is given up at once: no one may ask
+    the world twice without a person's consent.
     """
 
     def decide(campaign: Campaign) -> list[Event]:
@@ -137,19 +140,17 @@ def claiming(
         if running is not None and running.worker != worker and alive(running.worker):
             return []
         if running is not None and not repeatable:
-            message = (
-                f"attempt {running.attempt} was cut off, and this oracle must not be asked twice"
+            said = f"attempt {running.attempt} was cut off, and this oracle must not be asked twice"
+            return [_given_up(candidate, "cancelled", said)]
+        lost = 0 if running is None else 1 + campaign.cut_off.get(candidate, 0)
+        if lost >= ATTEMPTS:
+            failed = sum(isinstance(each, Failed) for each in campaign.holding(candidate))
+            said = (
+                f"attempt {campaign.attempts[candidate]}: {lost} ended with their worker's process"
+                " and without an answer, as if the evaluation took it along (its attempt folder may"
+                f" tell; to ask once more: athanor ask DIR --replicate {candidate})"
             )
-            return [
-                Observed(
-                    observation=Failed(
-                        candidate=candidate,
-                        kind="cancelled",
-                        message=message,
-                        source=Source(oracle=""),
-                    )
-                )
-            ]
+            return [_given_up(candidate, "crashed", said)] * (ATTEMPTS - failed)
         return [
             Started(
                 candidate=candidate, attempt=campaign.attempts.get(candidate, 0) + 1, worker=worker
@@ -157,6 +158,24 @@ def claiming(
         ]
 
     return decide
+
+
+def releasing(worker: str) -> Decision:
+    """Give up, in good order, what a worker is at: that it was stopped says nothing of a point."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        return [
+            Released(candidate=candidate, attempt=running.attempt, worker=worker)
+            for candidate, running in campaign.running.items()
+            if running.worker == worker
+        ]
+
+    return decide
+
+
+def _given_up(candidate: str, kind: Kind, said: str) -> Observed:
+    source = Source(oracle="")
+    return Observed(observation=Failed(candidate=candidate, kind=kind, message=said, source=source))
 
 
 def settling(answers: Sequence[Observation | Receipt], *, evaluated: bool = False) -> Decision:

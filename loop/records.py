@@ -231,6 +231,15 @@ class Started(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Released(_Strict):
+    """An attempt was given up in good order and without an answer: it counts for nothing."""
+
+    candidate: str
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(_Strict):
     """An answer came."""
 
@@ -292,6 +301,7 @@ Event: TypeAlias = (
     | Proposed
     | Vetoed
     | Started
+    | Released
     | Observed
     | Ingested
     | Retracted

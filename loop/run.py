@@ -9,13 +9,14 @@ run twice, or race with another process: `decide` appends only to the events it 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import sleep
 from typing import TypeAlias
 
 from loop.campaign import Campaign
-from loop.decisions import Decision, claiming, closing, opening, settling
-from loop.errors import CampaignError, Conflict, Shortfall
+from loop.decisions import Decision, claiming, closing, opening, releasing, settling
+from loop.errors import CampaignError, Conflict, LedgerError, Shortfall
 from loop.ledger import Ledger
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
@@ -98,7 +99,7 @@ def advance(rig: Rig) -> Campaign:
     Where another process has amended the settings, this rig's rules hold no more: it does nothing.
     """
     campaign = decide(rig, _stopping(rig))
-    if campaign.closed is not None or is_outdated(rig, campaign):
+    if not _goes_on(rig, campaign):
         return campaign
     campaign = decide(rig, _proposing(rig))
     rig.oracle.submit(campaign.pending if campaign.closed is None else ())
@@ -115,9 +116,10 @@ def collect(rig: Rig, worker: Worker) -> Campaign:
     campaign = replay(rig)
     if not rig.oracle.declaration.evaluates:
         return record(rig, rig.oracle.collect(campaign.pending))
-    for candidate in campaign.pending:
-        if claim(rig, candidate, worker):
-            campaign = record(rig, rig.oracle.collect((candidate,)))
+    with _releasing(rig, worker):
+        for candidate in campaign.pending:
+            if claim(rig, candidate, worker):
+                campaign = record(rig, rig.oracle.collect((candidate,)))
     return campaign
 
 
@@ -154,38 +156,75 @@ def drive(
     Ends early where another process has amended the settings: the rig is to be loaded again.
     `submit` starts `rig.oracle.collect((candidate,))` wherever it likes: a thread, a Prefect task.
     """
-    flying: dict[Future[Answers], Candidate] = {}
+    flight = _Flight(rig=rig, submit=submit, most=in_flight, worker=worker)
     begin(rig)
     campaign = advance(rig)
     yield campaign
-    while _goes_on(rig, campaign) or flying:
-        if _goes_on(rig, campaign):
-            for candidate in campaign.pending:
-                if (
-                    len(flying) < in_flight
-                    and candidate not in flying.values()
-                    and claim(rig, candidate, worker)
-                ):
-                    flying[submit(candidate)] = candidate
-        done = _first(flying)
+    with _releasing(rig, worker):
+        while _goes_on(rig, campaign) or flight.flying:
+            flight.take_off(campaign)
+            for future in flight.landed():
+                record(rig, future.result())
+            seq, campaign = campaign.seq, decide(rig, _stopping(rig))
+            flight.take_off(campaign)  # what already waits need not wait for the model, too
+            campaign = advance(rig)
+            if campaign.seq != seq:
+                yield campaign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """The evaluations in flight, at `most` so many."""
+
+    rig: Rig
+    submit: Callable[[Candidate], Future[Answers]]
+    most: int
+    worker: Worker
+    flying: dict[Future[Answers], Candidate] = field(default_factory=dict)
+
+    def take_off(self, campaign: Campaign) -> None:
+        """Begin what waits, as far as there is room."""
+        for candidate in campaign.pending if _goes_on(self.rig, campaign) else ():
+            if (
+                len(self.flying) < self.most
+                and candidate not in self.flying.values()
+                and claim(self.rig, candidate, self.worker)
+            ):
+                self.flying[self.submit(candidate)] = candidate
+
+    def landed(self) -> set[Future[Answers]]:
+        """The evaluations that are ready, after at most POLL_S; they fly no more."""
+        if not self.flying:
+            sleep(POLL_S)
+            return set()
+        done = wait(self.flying, timeout=POLL_S, return_when=FIRST_COMPLETED).done
         for future in done:
-            del flying[future]
-            record(rig, future.result())
-        seq, campaign = campaign.seq, advance(rig)
-        if campaign.seq != seq:
-            yield campaign
+            del self.flying[future]
+        return done
+
+
+def release(rig: Rig, worker: Worker) -> None:
+    """Say that the worker ends in good order: what it was at took nobody along.
+
+    Where the oracle must not be asked twice nothing is said, for it may have begun to act.
+    """
+    if rig.oracle.declaration.repeatable:
+        decide(rig, releasing(worker.name))
+
+
+@contextmanager
+def _releasing(rig: Rig, worker: Worker) -> Iterator[None]:
+    """Release what the worker is at where an exception ends the work."""
+    try:
+        yield
+    except BaseException:
+        with suppress(LedgerError):  # where the ledger is what failed, that is said already
+            release(rig, worker)
+        raise
 
 
 def _goes_on(rig: Rig, campaign: Campaign) -> bool:
     return campaign.closed is None and not is_outdated(rig, campaign)
-
-
-def _first(flying: Mapping[Future[Answers], Candidate]) -> set[Future[Answers]]:
-    """The evaluations that are ready, after at most POLL_S."""
-    if flying:
-        return wait(flying, timeout=POLL_S, return_when=FIRST_COMPLETED).done
-    sleep(POLL_S)
-    return set()
 
 
 def _stopping(rig: Rig) -> Decision:

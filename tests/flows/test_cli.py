@@ -212,6 +212,26 @@ def test_a_rig_is_what_the_file_says(make):
     assert setup.rig.oracle.declaration.measures == {"y": "GPa"}
 
 
+@pytest.mark.parametrize(
+    ("run", "workers", "batch"),
+    [
+        ("", 1, 1),
+        ("workers = 1", 1, 1),
+        ("workers = 2", 2, 3),
+        ("batch = 4", 4, 4),
+        ("batch = 4\nworkers = 2", 2, 4),
+        ("batch = 2\nworkers = 2", 2, 2),
+    ],
+)
+def test_several_workers_have_one_candidate_more(make, run, workers, batch):
+    """Unless the batch is stated: what waits is begun while the model is asked for the next."""
+    folder = make()
+    file = folder / "campaign.toml"
+    file.write_text(file.read_text().partition("[run]")[0] + f"[run]\n{run}\n")
+    setup = load(folder)
+    assert (setup.workers, setup.rig.batch) == (workers, batch)
+
+
 def test_several_may_ask_at_once_whether_a_folder_is_writable(tmp_path):
     """Two runs that start together do not stumble over one another's probe, and leave none."""
     with ThreadPoolExecutor(8) as pool:

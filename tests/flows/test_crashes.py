@@ -8,9 +8,24 @@ from collections import Counter
 import pytest
 
 from flows.folder import known, remembered
+from loop.campaign import ATTEMPTS
 from loop.records import Measured, Observed, Started
 
 EVALUATIONS = 24
+# The first point that is asked takes the process along, whenever it is asked.
+DEADLY = """
+import os
+from pathlib import Path
+
+FIRST = Path(__file__).with_name("first.txt")
+
+def measure(x):
+    if not FIRST.exists():
+        FIRST.write_text(repr(x))
+    if FIRST.read_text() == repr(x):
+        os.kill(os.getpid(), 9)
+    return x
+"""
 
 
 def history(folder):
@@ -91,3 +106,24 @@ def test_ctrl_c_says_how_to_go_on(make, athanor, start, sign):
     assert "evaluations are on record" in said
     assert f"Go on: athanor run {folder}" in said
     assert athanor("run", folder, "--no-prefect").code == 0
+
+
+@pytest.mark.slow
+def test_what_kills_its_campaign_is_given_up(make, start):
+    """An evaluation that takes its whole process along, at every start: three times, and no more.
+
+    The campaign then goes on with the other points, and says what it gave up.
+    """
+    folder = make(evaluations=3)
+    (folder / "measure.py").write_text(DEADLY)
+    ends: list[int] = []
+    while not ends or ends[-1] == -signal.SIGKILL:
+        process = start("run", folder, "--no-prefect")
+        process.communicate(timeout=60)
+        ends.append(process.returncode)
+    campaign, _ = known(folder)
+    assert ends == [-signal.SIGKILL] * ATTEMPTS + [0]
+    ((_, given_up),) = campaign.failures
+    assert given_up.kind == "crashed"
+    assert "3 ended with their worker's process" in given_up.message
+    assert len(campaign.results) == 2

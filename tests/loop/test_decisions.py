@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.campaign import Campaign
-from loop.decisions import claiming, closing, opening, settling
+from loop.campaign import ATTEMPTS, Campaign
+from loop.decisions import claiming, closing, opening, releasing, settling
 from loop.errors import CampaignError, SettingsError
 from loop.records import (
     Amended,
@@ -21,6 +21,7 @@ from loop.records import (
     Opened,
     Receipt,
     Rejection,
+    Released,
     Reopened,
     Retracted,
     Source,
@@ -348,6 +349,34 @@ def test_what_must_not_be_asked_twice_is_given_up(worker):
     assert isinstance(event.observation, Failed)
     assert event.observation.kind == "cancelled"
     assert "attempt 1 was cut off" in event.observation.message
+
+
+@pytest.mark.parametrize("failed", range(ATTEMPTS))
+def test_what_takes_its_workers_along_is_given_up(failed):
+    """Three workers are gone: the candidate is a crash, whatever else had happened to it."""
+    trouble = rigs.observed(*[rigs.failed(FIRST, "timeout")] * failed)
+    decision = claiming(FIRST, "me", lambda _: False, repeatable=True)
+    (event,) = decision(of(*trouble, *[STARTED] * (ATTEMPTS - 1)))
+    assert isinstance(event, Started)
+    lost = [*trouble, *[STARTED] * ATTEMPTS]
+    campaign = of(*lost, *decision(of(*lost)))
+    ((candidate, given_up),) = campaign.failures
+    assert (candidate.id, given_up.kind) == (FIRST, "crashed")
+    assert "3 ended with their worker's process" in given_up.message
+    assert decision(campaign) == []
+
+
+def test_what_was_stopped_in_good_order_counts_for_nothing():
+    """However often a person interrupts it, and only what this worker is at is released."""
+    assert releasing("me")(of(STARTED)) == []
+    events: list[Event] = []
+    for number in range(2 * ATTEMPTS):
+        (started,) = claiming(FIRST, "me", lambda _: False, repeatable=True)(of(*events))
+        assert started == Started(candidate=FIRST, attempt=number + 1, worker="me")
+        (released,) = releasing("me")(of(*events, started))
+        assert released == Released(candidate=FIRST, attempt=number + 1, worker="me")
+        events += [started, released]
+    assert FIRST in {each.id for each in of(*events).pending}
 
 
 def test_a_campaign_is_closed_once():
