@@ -6,11 +6,13 @@ Everything here derives from the events in the order of their sequence numbers; 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 from math import sqrt
 from statistics import fmean, stdev
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -59,6 +61,18 @@ class Result:
     repeats: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """What the answers to one candidate come to: `refusal` is its last Failed, where that is no."""
+
+    waits: bool
+    refusal: Failed | None
+    result: Result | None
+
+
+_UNASKED = _Account(waits=False, refusal=None, result=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """The state after `seq` events. Mappings are in the order in which things happened.
@@ -73,7 +87,7 @@ class Campaign:
     opened: Opened | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
-    observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
+    observations: Mapping[str, tuple[Observation, ...]] = field(default_factory=dict)
     running: Mapping[str, Started] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
     cut_off: Mapping[str, int] = field(default_factory=dict)
@@ -88,38 +102,68 @@ class Campaign:
     @classmethod
     def replay(cls, problem: Problem, events: Iterable[Event]) -> "Campaign":
         """The state after these events, oldest first; CampaignError where they contradict."""
-        fold = _Fold()
+        return cls(problem=problem).extended(events)
+
+    def extended(self, events: Iterable[Event]) -> "Campaign":
+        """The state after these events too: the same as of a replay of all.
+
+        Its cost is that of the new events: of a candidate that they do not touch nothing is worked
+        out again, and this campaign stays as it is.
+        """
+        fold = _Fold(self)
         for event in events:
             fold.take(event)
-        fold.complete(problem)
-        return cls(problem=problem, **vars(fold))
+        after = Campaign(problem=self.problem, **fold.state)
+        after._remember(self, fold.touched)
+        return after
 
-    @property
+    def _remember(self, before: "Campaign", touched: Iterable[str]) -> None:
+        """Take over what `before` has worked out, where the touched candidates leave it true."""
+        mine = vars(self)
+        if "rows" in vars(before):
+            late = islice(self.candidates.values(), len(before.candidates), None)
+            more = self.problem.space.encode(each.point for each in late)
+            mine["rows"] = np.vstack([before.rows, more])
+        old: Mapping[str, _Account] | None = vars(before).get("_accounts")
+        if old is None:
+            return
+        news = {each: self._account(self.candidates[each]) for each in touched}
+        mine["_accounts"] = accounts = {**old, **news}
+        changes = [(old.get(each, _UNASKED), new) for each, new in news.items()]
+        if all(was.waits or was is _UNASKED or not new.waits for was, new in changes):
+            asked = (self.candidates[each] for each in news if each not in old)
+            both = (*before.pending, *asked)
+            mine["pending"] = tuple(each for each in both if accounts[each.id].waits)
+        if all(was.refusal is new.refusal for was, new in changes):
+            mine["failures"] = before.failures
+
+    @cached_property
     def pending(self) -> tuple[Candidate, ...]:
         """Candidates that wait for an answer, or for the rest of one."""
-        return tuple(
-            candidate for candidate in self.candidates.values() if self._waits(candidate.id)
-        )
+        accounts = self._accounts
+        return tuple(each for name, each in self.candidates.items() if accounts[name].waits)
 
-    @property
+    @cached_property
     def results(self) -> tuple[Result, ...]:
         """What has been measured, in the order in which it was asked."""
-        found = (self._result(candidate) for candidate in self.candidates.values())
+        found = (account.result for account in self._accounts.values())
         return tuple(result for result in found if result is not None)
 
-    @property
+    @cached_property
     def failures(self) -> tuple[tuple[Candidate, Failed], ...]:
         """Candidates whose answer is no, with their last Failed."""
-        return tuple(
-            (candidate, self._failures(candidate.id)[-1])
-            for candidate in self.candidates.values()
-            if self._refused(candidate.id) and not self._measured(candidate.id)
-        )
+        found = ((self.candidates[each], x.refusal) for each, x in self._accounts.items())
+        return tuple((candidate, failed) for candidate, failed in found if failed is not None)
 
-    @property
+    @cached_property
     def answered(self) -> int:
         """How many candidates have their whole answer, measured or failed: the budget spent."""
-        return sum(not self._waits(each) and each not in self.vetoed for each in self.candidates)
+        return self.asked - len(self.pending)
+
+    @cached_property
+    def rows(self) -> Array:
+        """The points of all candidates as they were asked, encoded (n, d); not to be changed."""
+        return self.problem.space.encode(each.point for each in self.candidates.values())
 
     @property
     def asked(self) -> int:
@@ -183,7 +227,7 @@ class Campaign:
         steps: list[tuple[Candidate, float | None]] = []
         gain: float | None = None
         for candidate in self.candidates.values():
-            if self._waits(candidate.id) or candidate.id in self.vetoed:
+            if self._accounts[candidate.id].waits or candidate.id in self.vetoed:
                 continue
             gain = max((x for x in (known.get(candidate.id), gain) if x is not None), default=None)
             steps.append((candidate, gain))
@@ -247,6 +291,20 @@ class Campaign:
             for target in each.values
         }
 
+    @cached_property
+    def _accounts(self) -> Mapping[str, _Account]:
+        """The account of every candidate, in the order of asking."""
+        return {each.id: self._account(each) for each in self.candidates.values()}
+
+    def _account(self, candidate: Candidate) -> _Account:
+        refused, measured = self._refused(candidate.id), self._measured(candidate.id)
+        gone = candidate.id in self.vetoed or candidate.id in self.retracted
+        return _Account(
+            waits=not gone and not refused and not measured,
+            refusal=self._failures(candidate.id)[-1] if refused and not measured else None,
+            result=self._result(candidate),
+        )
+
     def _failures(self, candidate: str) -> list[Failed]:
         return [each for each in self.holding(candidate) if isinstance(each, Failed)]
 
@@ -258,10 +316,6 @@ class Campaign:
     def _measured(self, candidate: str) -> bool:
         targets = {target for target, _ in self.latest(candidate)}
         return targets >= set(self.problem.objective.names)
-
-    def _waits(self, candidate: str) -> bool:
-        gone = candidate in self.vetoed or candidate in self.retracted
-        return not gone and not self._refused(candidate) and not self._measured(candidate)
 
     def _result(self, candidate: Candidate) -> Result | None:
         latest = self.latest(candidate.id)
@@ -314,24 +368,32 @@ def candidate_id(problem: Problem, number: int) -> str:
 
 
 class _Fold:
-    """The fields of a Campaign while events are taken in; `vars` of it are the Campaign's."""
+    """The fields of a Campaign while events are taken in; `touched` are the candidates concerned.
 
-    def __init__(self) -> None:
-        self.seq = 0
-        self.opened: Opened | None = None
-        self.settings: Mapping[str, Json] = {}
-        self.candidates: dict[str, Candidate] = {}
-        self.observations: dict[str, list[Observation]] = {}
-        self.running: dict[str, Started] = {}
-        self.attempts: dict[str, int] = {}
-        self.cut_off: dict[str, int] = {}
-        self.vetoed: dict[str, Vetoed] = {}
-        self.retracted: dict[str, Retracted] = {}
-        self.informing: dict[str, tuple[int, int | None]] = {}
-        self.pardoned: dict[str, int] = {}
-        self.ingested: list[Ingested] = []
-        self.turn = 0
-        self.closed: str | None = None
+    A point that lacks a parameter is given its past value: it was added after the point was asked.
+    """
+
+    def __init__(self, before: Campaign) -> None:
+        self.space = before.problem.space
+        self.touched: dict[str, None] = {}
+        self.seq = before.seq
+        self.opened, self.settings = before.opened, before.settings
+        self.candidates = dict(before.candidates)
+        self.observations = dict(before.observations)
+        self.running = dict(before.running)
+        self.attempts = dict(before.attempts)
+        self.cut_off = dict(before.cut_off)
+        self.vetoed = dict(before.vetoed)
+        self.retracted = dict(before.retracted)
+        self.informing = dict(before.informing)
+        self.pardoned = dict(before.pardoned)
+        self.ingested = list(before.ingested)
+        self.turn, self.closed = before.turn, before.closed
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The fields of the Campaign after the events."""
+        return {each.name: getattr(self, each.name) for each in fields(Campaign)[1:]}
 
     def take(self, event: Event) -> None:  # noqa: C901, PLR0912 - one case per event
         self.seq += 1
@@ -387,27 +449,13 @@ class _Fold:
             case _:
                 assert_never(event)
 
-    def complete(self, problem: Problem) -> None:
-        """Give every point the past values of parameters that were added after it."""
-        space = problem.space
-        if all(parameter.past is None for parameter in space.parameters):
-            return
-        for key, each in self.candidates.items():
-            self.candidates[key] = replace(each, point=space.complete(each.point))
-        for answers in self.observations.values():
-            answers[:] = [
-                replace(each, executed=space.complete(each.executed))
-                if isinstance(each, Measured) and each.executed is not None
-                else each
-                for each in answers
-            ]
-
     def _pardon(self) -> None:
         """Ask again what failed for settings that have been put right since."""
         for candidate, observations in self.observations.items():
             last = observations[-1]
             if isinstance(last, Failed) and last.kind == "invalid_input":
                 self.pardoned[candidate] = len(observations)
+                self.touched[candidate] = None
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
         for candidate in candidates:
@@ -415,13 +463,18 @@ class _Fold:
                 raise CampaignError(
                     f"event {self.seq}", "a new candidate id", f"{candidate.id} again"
                 )
-            self.candidates[candidate.id] = candidate
+            point = self.space.complete(candidate.point)
+            is_whole = point is candidate.point
+            self.candidates[candidate.id] = (
+                candidate if is_whole else replace(candidate, point=point)
+            )
+            self.touched[candidate.id] = None
 
     def _answer(self, observations: Sequence[Observation]) -> None:
         for observation in observations:
             self._known(observation.candidate)
             self.running.pop(observation.candidate, None)
-            self.observations.setdefault(observation.candidate, []).append(observation)
+            self._keep(observation)
             if isinstance(observation, Measured):  # it was made all the same: that is a fact
                 self.vetoed.pop(observation.candidate, None)
             elif observation.kind in TRANSIENT:
@@ -429,7 +482,15 @@ class _Fold:
             if observation.candidate not in self.retracted:
                 self.informing.setdefault(observation.candidate, (len(self.candidates), None))
 
+    def _keep(self, observation: Observation) -> None:
+        if isinstance(observation, Measured) and observation.executed is not None:
+            made = self.space.complete(observation.executed)
+            observation = replace(observation, executed=made)
+        before = self.observations.get(observation.candidate, ())
+        self.observations[observation.candidate] = (*before, observation)
+
     def _known(self, candidate: str) -> None:
+        self.touched[candidate] = None
         if candidate not in self.candidates:
             raise CampaignError(
                 f"event {self.seq}", "the id of a proposed candidate", repr(candidate)

@@ -219,17 +219,14 @@ def closing(reason: str) -> Decision:
 
 
 class _Known:
-    """Which answer holds for each (candidate, target, replicate), while rows are taken in."""
+    """Which answer holds for each (target, replicate) of a candidate, while rows are taken in."""
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.waiting = {candidate.id for candidate in campaign.pending}
         self.refused = {candidate.id for candidate, _ in campaign.failures}
         self.seen = {each.receipt.file: each.receipt.sha256 for each in campaign.ingested}
-        self.answers: dict[tuple[str, str, str], Observation] = {}
-        for candidate in campaign.candidates:
-            for observation in campaign.holding(candidate):
-                self._keep(observation)
+        self.held: dict[str, dict[tuple[str, str], Observation]] = {}
 
     def observe(self, answer: Observation) -> list[Event]:
         """The event of one answer; none where it says nothing new. A value may follow a failure."""
@@ -255,7 +252,7 @@ class _Known:
     def observe_lack(self, answer: Observation) -> list[Event]:
         """The event that says which targets an answer has left out; none where it is whole."""
         names = self.campaign.problem.objective.names
-        missing = [n for n in names if (answer.candidate, n, "") not in self.answers]
+        missing = [n for n in names if (n, "") not in self._answers(answer.candidate)]
         if isinstance(answer, Failed) or answer.candidate not in self.waiting or not missing:
             return []
         message = f"expected values of {', '.join(names)}, got none of {', '.join(missing)}"
@@ -285,7 +282,8 @@ class _Known:
             if self._holds(row):
                 duplicates += 1
                 continue
-            held = [self.answers[key] for key in _keys(row) if key in self.answers]
+            answers = self._answers(row.candidate)
+            held = [answers[key] for key in _keys(row) if key in answers]
             if any(not _agree(row, each) for each in held) or self._turned(row):
                 corrected.append(row.candidate)
             taken.append(row)
@@ -325,7 +323,7 @@ class _Known:
                 f" measured again: athanor ask DIR --replicate {observation.candidate}"
             )
         for key in _keys(observation):
-            held = self.answers.get(key)
+            held = self._answers(observation.candidate).get(key)
             if held is None or _agree(observation, held):
                 continue
             if (
@@ -334,7 +332,7 @@ class _Known:
             ):
                 origin = held.source.file or held.source.oracle
                 return (
-                    f"{key[1]} of {key[0]} is already known from {origin}"
+                    f"{key[0]} of {observation.candidate} is already known from {origin}"
                     f" row {held.source.row}, with another value; to correct it edit that file,"
                     " to report a repeated measurement add a column 'replicate'"
                 )
@@ -342,36 +340,38 @@ class _Known:
 
     def _holds(self, observation: Observation) -> bool:
         """Whether all that it says has been said before."""
-        held = [self.answers.get(key) for key in _keys(observation)]
+        held = [self._answers(observation.candidate).get(key) for key in _keys(observation)]
         return all(each is not None and _agree(observation, each) for each in held)
 
     def _turned(self, row: Observation) -> bool:
         """Forget what the file said before, where the row turns a value into a failure or back."""
+        answers = self._answers(row.candidate)
         turned = [
             key
-            for key, held in self.answers.items()
-            if key[0] == row.candidate
-            and type(held) is not type(row)
-            and held.source.file == row.source.file
+            for key, held in answers.items()
+            if type(held) is not type(row) and held.source.file == row.source.file
         ]
         for key in turned:
-            del self.answers[key]
+            del answers[key]
         return bool(turned)
 
+    def _answers(self, candidate: str) -> dict[tuple[str, str], Observation]:
+        """The answers to a candidate that hold so far, by (target, replicate)."""
+        if candidate not in self.held:
+            told = self.campaign.holding(candidate)
+            self.held[candidate] = {key: each for each in told for key in _keys(each)}
+        return self.held[candidate]
+
     def _keep(self, observation: Observation) -> None:
-        for key in _keys(observation):
-            self.answers[key] = observation
+        self._answers(observation.candidate).update(dict.fromkeys(_keys(observation), observation))
 
 
-def _keys(observation: Observation) -> list[tuple[str, str, str]]:
+def _keys(observation: Observation) -> list[tuple[str, str]]:
     match observation:
         case Measured():
-            return [
-                (observation.candidate, target, observation.replicate)
-                for target in observation.values
-            ]
+            return [(target, observation.replicate) for target in observation.values]
         case Failed():
-            return [(observation.candidate, "failure", "")]
+            return [("failure", "")]
 
 
 def _agree(one: Observation, other: Observation) -> bool:

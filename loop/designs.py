@@ -61,8 +61,7 @@ def fill(
     Of `space` where one is given, such as the campaign's with a parameter held.
     """
     space = campaign.problem.space if space is None else space
-    asked = [c.point for c in campaign.candidates.values()]
-    points = _points(space, count, derive_seed(campaign.problem.seed, "design"), asked)
+    points = _points(space, count, derive_seed(campaign.problem.seed, "design"), campaign)
     if len(points) < count:
         raise shortfall(space, count, len(points))
     return [
@@ -70,10 +69,12 @@ def fill(
     ]
 
 
-def _points(space: SearchSpace, count: int, seed: int, asked: Sequence[Point]) -> Sequence[Point]:
-    """Up to `count` points that fill what the points `asked` for leave open."""
+def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Sequence[Point]:
+    """Up to `count` points that fill what the points asked for leave open."""
+    asked = (candidate.point for candidate in campaign.candidates.values())
     if space.pool is None or space.fixed:
-        return space.decode(spread(space, count, seed, space.encode(asked)))
+        X = campaign.rows if space is campaign.problem.space else space.encode(asked)
+        return space.decode(spread(space, count, seed, X))
     pool = space.pool
     taken = pool.rows_of(space.complete(point)[pool.name] for point in asked)
     return pool.points(pool.spread(count, seed, taken))
@@ -84,7 +85,7 @@ def spread(space: SearchSpace, count: int, seed: int, placed: Array) -> Array:
     taken = set(space.keys(placed))
     X = _choice(space, seed)
     X = X[[key not in taken for key in space.keys(X)]]
-    chosen = X[_order(space, X, placed, min(count, len(X)))]
+    chosen = X[_order(space, X, placed, min(count, len(X)))] if len(X) else X
     taken.update(space.keys(chosen))
     more = fresh(space, count - len(chosen), seed, taken) if len(chosen) < count else chosen[:0]
     return np.vstack([chosen, more])

@@ -4,6 +4,9 @@ One table, `(campaign, seq, at, kind, body)`, primary key `(campaign, seq)`. An 
 which event it was decided; if somebody else appended in between, the primary key refuses it and
 the caller decides again on what is true now. So there are no locks to hold and none to lose.
 `at` is a wall clock time for people; order is `seq`.
+
+What has been folded once is kept in memory and extended by what is new (`Ledger.replay`), so that
+a turn costs what happened in it, however long the history is.
 """
 
 import sqlite3
@@ -13,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from time import monotonic, sleep
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
@@ -21,8 +24,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.schema import CreateTable
 
+from loop.campaign import Campaign
 from loop.errors import Conflict, LedgerError
-from loop.records import Event
+from loop.records import Event, Problem
 
 BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
 AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead log
@@ -36,6 +40,9 @@ _table = sa.Table(
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
+
+Entry: TypeAlias = tuple[str, Event]  # when it was written (ISO 8601, UTC), and what
+
 _classes: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 
 
@@ -79,6 +86,7 @@ class Ledger:
     url: str
     campaign: str
     engine: sa.Engine = field(init=False, repr=False, compare=False)
+    _folded: list["_Folded"] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Open the database and make the table where there is none; LedgerError where it can't."""
@@ -92,15 +100,41 @@ class Ledger:
             with self.engine.begin() as connection:
                 connection.execute(CreateTable(_table, if_not_exists=True))
 
+    def replay(self, problem: Problem) -> Campaign:
+        """The campaign of the problem as it is now; only what is new is read and folded.
+
+        Where the event that was folded last is no longer there, as in a database that was put back
+        from a copy, everything is read again.
+        """
+        kept = next((each for each in self._folded if each.campaign.problem is problem), None)
+        if kept is not None:
+            match self.entries(after=kept.campaign.seq - 1):
+                case [last] if last == kept.last:
+                    return kept.campaign
+                case [last, *news] if last == kept.last:
+                    return self._keep(kept.campaign.extended(map(_event, news)), news)
+                case _:
+                    pass
+        entries = self.entries()
+        return self._keep(Campaign.replay(problem, map(_event, entries)), entries)
+
+    def _keep(self, campaign: Campaign, entries: Sequence[Entry]) -> Campaign:
+        """The campaign, remembered as what these entries have led to."""
+        if entries:  # one assignment: a thread that reads meanwhile finds this one or the last
+            self._folded[:] = [_Folded(campaign=campaign, last=entries[-1])]
+        return campaign
+
     def events(self) -> list[Event]:
         """All events, oldest first."""
         return [event for _, event in self.entries()]
 
-    def entries(self) -> list[tuple[str, Event]]:
-        """All events with the time at which they were written (ISO 8601, UTC), oldest first."""
-        mine = _table.c.campaign == self.campaign
+    def entries(self, *, after: int = 0) -> list[Entry]:
+        """The events after that number, oldest first, with the times at which they were written."""
+        wanted = (_table.c.campaign == self.campaign) & (_table.c.seq > after)
         query = (
-            sa.select(_table.c.at, _table.c.kind, _table.c.body).where(mine).order_by(_table.c.seq)
+            sa.select(_table.c.at, _table.c.kind, _table.c.body)
+            .where(wanted)
+            .order_by(_table.c.seq)
         )
         with self._errors(), self.engine.connect() as connection:  # a read takes no lock
             rows = connection.execute(query).all()
@@ -142,6 +176,18 @@ class Ledger:
                 reason,
                 "Check that the folder exists, is writable and has free space; nothing was lost.",
             ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folded:
+    """A campaign in memory, and the entry that it was folded up to."""
+
+    campaign: Campaign
+    last: Entry
+
+
+def _event(entry: Entry) -> Event:
+    return entry[1]
 
 
 def _conflict() -> Conflict:

@@ -60,7 +60,7 @@ class Worker:
 
 def replay(rig: Rig) -> Campaign:
     """The campaign as the ledger has it now."""
-    return Campaign.replay(rig.problem, rig.ledger.events())
+    return rig.ledger.replay(rig.problem)
 
 
 def decide(rig: Rig, decision: Decision) -> Campaign:
@@ -71,16 +71,13 @@ def decide(rig: Rig, decision: Decision) -> Campaign:
 def settle(problem: Problem, ledger: Ledger, decision: Decision) -> Campaign:
     """As `decide`, where there is no rig: a person needs no oracle to decide."""
     while True:
-        events = ledger.events()
-        campaign = Campaign.replay(problem, events)
+        campaign = ledger.replay(problem)
         decided = decision(campaign)
         if not decided:
             return campaign
-        try:
+        with suppress(Conflict):
             ledger.append(decided, after=campaign.seq)
-        except Conflict:
-            continue
-        return Campaign.replay(problem, [*events, *decided])
+            return ledger.replay(problem)
 
 
 def record(rig: Rig, answers: Answers) -> Campaign:

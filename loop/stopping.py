@@ -85,7 +85,8 @@ def room(rules: StopRules, campaign: Campaign, batch: int) -> int:
 
 def _reached(rules: StopRules, campaign: Campaign) -> str | None:
     """The best value in words, where it is as good as it has to be."""
-    best, target = campaign.best, campaign.problem.objective.lead
+    target = campaign.problem.objective.lead
+    best = None if rules.reached is None else campaign.best
     if rules.reached is None or best is None or campaign.problem.objective.way != "single":
         return None
     value = best.values[target.name]

@@ -47,6 +47,12 @@ def ids(candidates):
     return [candidate.id for candidate in candidates]
 
 
+def derived(campaign):
+    """What a campaign works out of its events, and keeps."""
+    known = (campaign.pending, campaign.failures, campaign.results, campaign.answered)
+    return *known, campaign.rows.tolist()
+
+
 @given(data=st.data())
 def test_a_history_survives_its_codec(data):
     """What is folded from the ledger is what was folded before it was written."""
@@ -58,6 +64,24 @@ def test_a_history_survives_its_codec(data):
     events: list[Event] = [Opened(problem=problem), Proposed(candidates=chosen), *after]
     stored = [decode_event(*encode_event(event)) for event in events]
     assert Campaign.replay(problem, stored) == Campaign.replay(problem, events)
+
+
+@given(data=st.data())
+def test_a_campaign_that_is_extended_is_the_one_replayed(data):
+    """However the events are cut into pieces; what it has worked out before is not stale after."""
+    first, second, third = rigs.candidates(PAIR, 3)
+    begun: list[Event] = [Opened(problem=PAIR), Proposed(candidates=(first, second))]
+    early = data.draw(st.lists(some.later(PAIR, [first.id, second.id]), max_size=6))
+    every = [first.id, second.id, third.id]
+    late = data.draw(st.lists(some.later(PAIR, every), max_size=6))
+    events = [*begun, *early, Proposed(candidates=(third,)), *late]
+    campaign = Campaign(problem=PAIR)
+    for event in events:
+        before, told = campaign, derived(campaign)
+        campaign = campaign.extended([event])
+        assert derived(before) == told
+        assert derived(campaign) == derived(replace(campaign))
+    assert campaign == Campaign.replay(PAIR, events)
 
 
 @given(data=st.data())

@@ -235,6 +235,34 @@ def test_an_address_that_is_none_is_refused(url):
     assert "secret" not in str(caught.value)
 
 
+def test_only_what_is_new_is_read_and_folded(tmp_path):
+    """After another writer's events the campaign is that of a whole replay."""
+    problem, path = rigs.asked(), tmp_path / "ledger.db"
+    chosen = rigs.candidates(problem, 1)
+    mine, other = on_file(path), on_file(path)
+    mine.append([Opened(problem=problem)], after=0)
+    first = mine.replay(problem)
+    assert mine.replay(problem) is first
+    other.append([Proposed(candidates=chosen)], after=1)
+    assert mine.replay(problem).pending == chosen
+    assert mine.replay(problem) == Campaign.replay(problem, other.events())
+
+
+def test_a_ledger_put_back_from_a_copy_is_read_anew(tmp_path):
+    """Events that are no longer there are forgotten, also where others stand in their place."""
+    problem, path = rigs.asked(), tmp_path / "ledger.db"
+    ledger = on_file(path)
+    ledger.append([Opened(problem=problem), FIRST], after=0)
+    assert ledger.replay(problem).closed == "one"
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("delete from events where seq = 2")
+    assert ledger.replay(problem).closed is None
+    ledger.append([THIRD, SECOND], after=1)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("delete from events where seq = 3")
+    assert ledger.replay(problem).closed == "three"
+
+
 def test_a_ledger_of_a_whole_campaign_replays(tmp_path):
     """What is read back folds to the same campaign."""
     problem = rigs.asked()

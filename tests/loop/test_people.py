@@ -129,7 +129,7 @@ def test_a_retraction_is_recorded_with_who_and_why():
     before = of(*ANSWERED)
     assert retracting(FIRST, "wrong vial", "Ann")(before) == [BACK]
     after = of(*ANSWERED, BACK)
-    assert after.observations[FIRST] == [ANSWER]
+    assert after.observations[FIRST] == (ANSWER,)
     assert (after.results, after.asked, after.answered) == ((), 3, 1)
     rules = StopRules(evaluations=3)
     assert room(rules, after, 3) == room(rules, before, 3) == 0
