@@ -485,7 +485,8 @@ class _Fold:
     def _keep(self, observation: Observation) -> None:
         if isinstance(observation, Measured) and observation.executed is not None:
             made = self.space.complete(observation.executed)
-            observation = replace(observation, executed=made)
+            if made is not observation.executed:
+                observation = replace(observation, executed=made)
         before = self.observations.get(observation.candidate, ())
         self.observations[observation.candidate] = (*before, observation)
 
