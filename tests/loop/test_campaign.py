@@ -242,7 +242,7 @@ def test_the_best_follows_the_goal(goal, best, trace):
 def test_an_answer_is_kept_as_it_was_recorded():
     """The account of the laboratory's files finds its rows again by what they are."""
     made = replace(rigs.measured(FIRST, y=1.0), executed={"a": 0.5, "b": 0.5})
-    assert of(Observed(observation=made)).observations[FIRST][0] is made
+    assert of(*rigs.observed(made)).observations[FIRST][0] is made
 
 
 def test_the_best_keeps_the_bounds():
