@@ -19,17 +19,21 @@ from flows.settings import (
     SlabTable,
     SubstitutionTable,
     TableTable,
+    WeighTable,
 )
 from flows.structure import builder, options
 from loop.errors import SettingsError
 from loop.protocols import Declaration, Oracle
 from loop.records import Kind, Problem
+from loop.space.composition import Composition
 from loop.space.pool import Pool
 from loop.units import convert
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.properties import UNITS
 from oracles.command import Command
+from oracles.folder.making import Making
 from oracles.folder.oracle import Folder
+from oracles.folder.weighing import Weighing
 from oracles.function import Function
 from oracles.service import Service
 from oracles.table import Table
@@ -79,10 +83,33 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 objective=problem.objective,
                 encoding=table.encoding,
                 decimal=table.decimal,
+                making=_making(table, problem),
             )
         case _:
             assert_never(table)
     return made
+
+
+def _making(table: FolderTable, problem: Problem) -> Making:
+    """How the laboratory makes samples; SettingsError where it cannot be so."""
+    return Making(
+        resolution=table.resolution,
+        repeats=table.repeats,
+        weighing=None if table.weigh is None else _weighing(table.weigh, problem),
+    )
+
+
+def _weighing(table: WeighTable, problem: Problem) -> Weighing:
+    known = {p.name: p for p in problem.space.parameters if isinstance(p, Composition)}
+    name = next(iter(known)) if table.mixture is None and len(known) == 1 else table.mixture
+    if name is None or name not in known:
+        raise SettingsError(
+            "oracle.weigh.mixture",
+            f"the composition that is weighed, one of {', '.join(known) or 'none'}",
+            repr(table.mixture),
+            "Name it." if known else "Remove [oracle.weigh]: only a composition is weighed in.",
+        )
+    return Weighing(mixture=known[name], **table.model_dump(exclude={"mixture"}))
 
 
 def _command(table: CommandTable, problem: Problem, folder: Path) -> Command:

@@ -379,12 +379,35 @@ class OwnTable(_Asked):
     settings: dict[str, Any] = Field(default={}, description="keywords of the class")
 
 
+class WeighTable(_Table):
+    """Amounts to weigh for one sample of a mixture."""
+
+    mixture: str | None = Field(default=None, description="the composition, where there are two")
+    amount: float = Field(gt=0, description="mass of one sample, in the unit")
+    unit: str = "g"
+    fractions: Literal["mole", "mass"] = Field(
+        default="mole", description="what the composition's fractions are"
+    )
+    purity: dict[str, float] = Field(default={}, description="by component: a share by mass")
+    precursor: dict[str, str] = Field(
+        default={}, description='what is weighed for a component: {Ni = "NiO"}'
+    )
+    balance: float = Field(default=0.0001, gt=0, description="its last digit, in the unit")
+
+
 class FolderTable(_Table):
     """A laboratory answers: worklist/ out, results/ in."""
 
     kind: Literal["folder"]
     encoding: str | None = Field(default=None, description="of files that are not in UTF-8")
     decimal: Literal[".", ","] | None = Field(default=None, description="where files leave it open")
+    resolution: dict[str, float] = Field(
+        default={}, description="finest steps that can be set, by parameter: {T = 1, alloy = 0.005}"
+    )
+    repeats: int = Field(default=1, ge=1, description="measurements wanted of each sample")
+    weigh: WeighTable | None = Field(
+        default=None, description="how a mixture is weighed in; the worklist tells the amounts"
+    )
 
 
 class ProposerTable(_Table):

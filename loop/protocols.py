@@ -23,7 +23,8 @@ class Declaration:
     `measures` is target -> unit (empty: whatever the objective names); `takes` are the parameters
     it needs (None: any); `evaluates` is true where `collect` computes the answer, false where the
     answer comes from elsewhere in its own time; `repeatable` is true where asking twice is
-    harmless; `wall_s` is the longest that one evaluation may take, in seconds.
+    harmless; `wall_s` is the longest that one evaluation may take, in seconds; `resolution` are the
+    finest steps that it can make, by parameter and in its unit: what is proposed is rounded to it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Declaration:
     repeatable: bool = True
     wall_s: float | None = None
     cost: float = 1.0
+    resolution: Mapping[str, float] = field(default_factory=dict)
 
 
 class Oracle(Protocol):

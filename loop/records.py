@@ -16,7 +16,7 @@ from loop.space.values import Point, Value
 
 Json: TypeAlias = Any  # what json.loads returns
 
-Origin: TypeAlias = Literal["design", "model", "fallback", "replicate", "manual"]
+Origin: TypeAlias = Literal["design", "model", "fallback", "replicate", "manual", "attached"]
 Kind: TypeAlias = Literal[
     "infeasible",  # the sample cannot be made, the structure is unphysical
     "not_converged",  # SCF, relaxation, fit of an equation of state

@@ -20,6 +20,7 @@ from loop.errors import CampaignError, Conflict, LedgerError, Shortfall
 from loop.ledger import Ledger
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
+from loop.space.rounding import rounded
 from loop.space.values import Value
 from loop.stopping import StopRules, require_rules, room, stop_reason
 
@@ -252,7 +253,8 @@ def _proposing(rig: Rig) -> Decision:
 def _proposed(rig: Rig, campaign: Campaign, count: int) -> Proposed:
     """The proposer's candidates; SpaceError or CampaignError where they are not what was asked."""
     asked = _holding(campaign, rig.held)
-    candidates = tuple(_noted(each, rig.held) for each in rig.proposer.propose(asked, count))
+    chosen = _rounded(rig, asked, rig.proposer.propose(asked, count))
+    candidates = tuple(_noted(each, rig.held) for each in chosen)
     ids = tuple(candidate.id for candidate in candidates)
     if ids != campaign.ids(count):
         raise CampaignError("proposer", f"candidates {', '.join(campaign.ids(count))}", str(ids))
@@ -268,6 +270,25 @@ def _holding(campaign: Campaign, held: Mapping[str, Value]) -> Campaign:
         return campaign
     problem = replace(campaign.problem, space=campaign.problem.space.holding(held))
     return replace(campaign, problem=problem)
+
+
+def _rounded(rig: Rig, campaign: Campaign, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The candidates as the oracle can make them; a repeat stays what it repeats."""
+    space, resolution = campaign.problem.space, rig.oracle.declaration.resolution
+    if not resolution:
+        return candidates
+    taken = set(space.keys(space.encode(each.point for each in campaign.candidates.values())))
+    made: list[Candidate] = []
+    for each in candidates:
+        if each.why.origin == "replicate":
+            made.append(each)
+            continue
+        point, said = rounded(space, each.point, resolution, taken)
+        taken |= set(space.keys(space.encode([point])))
+        cause = "; ".join(filter(None, [each.why.cause, said]))
+        made.append(replace(each, point=point, why=replace(each.why, cause=cause)))
+    is_torn = any(len({str(each.point[name]) for each in made}) > 1 for name in space.shared)
+    return candidates if is_torn else made  # what a batch shares is more than round numbers
 
 
 def _noted(candidate: Candidate, held: Mapping[str, Value]) -> Candidate:

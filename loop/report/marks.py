@@ -15,6 +15,7 @@ SHAPES: dict[Origin, str] = {
     "fallback": "diamond",
     "replicate": "square",
     "manual": "triangle",
+    "attached": "wedge",
 }
 CHOSEN: dict[Origin, str] = {
     "design": "space-filling design",
@@ -22,6 +23,7 @@ CHOSEN: dict[Origin, str] = {
     "fallback": "fallback for the model",
     "replicate": "replicate",
     "manual": "chosen by a person",
+    "attached": "measured before the campaign",
 }
 NO_VALUE = "failed: no value"
 NAMES = {"best": "best", "front": "on the front"}

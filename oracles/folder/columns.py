@@ -8,6 +8,8 @@ toughness [J]         a target
 toughness error [J]   the standard error of its value
 executed:T [degC]     a parameter as it was really made; `executed:alloy.Cu` for a composition
 T [degC]              a parameter as it was asked, as on the worklist: only compared
+code, why this one    what only the worklist says, as are repeats wanted, weigh ... and
+                      predicted ...: not read
 anything else         a note
 """
 
@@ -25,8 +27,19 @@ from loop.space.space import SearchSpace
 from loop.units import convert
 
 Role: TypeAlias = Literal[
-    "candidate", "replicate", "status", "reason", "value", "error", "executed", "asked", "note"
+    "candidate",
+    "replicate",
+    "status",
+    "reason",
+    "value",
+    "error",
+    "executed",
+    "asked",
+    "told",
+    "note",
 ]
+CODE, REPEATS, WHY = "code", "repeats wanted", "why this one"
+WEIGH, PREDICTED = "weigh ", "predicted "
 ALIASES: Mapping[str, Role] = {"id": "candidate", "failure": "status"}
 HEADER = re.compile(r"(?P<name>[^\[\]]*?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?")
 
@@ -116,7 +129,8 @@ def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Col
     )
     taken: dict[tuple[str, str], str] = {}
     for column in columns:
-        key = (column.role, column.subject) if column.role != "note" else ("note", column.header)
+        is_named = column.role in {"note", "told"}
+        key = (column.role, column.header if is_named else column.subject)
         if key in taken and column.header:
             return f"columns {taken[key]!r} and {column.header!r} are the same: keep one of them"
         taken[key] = column.header
@@ -143,9 +157,15 @@ def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Colum
     return known[fits[0]] if len(fits) == 1 and known[fits[0]].role != "asked" else None
 
 
+def _is_ours(header: str) -> bool:
+    """Whether a column only repeats what the worklist said."""
+    name = header.casefold()
+    return name in {CODE, REPEATS, WHY} or name.startswith((WEIGH, PREDICTED))
+
+
 def _column(index: int, text: str, meaning: Column | None, unit: str) -> Column:
     if meaning is None:
-        return Column(index=index, header=text, role="note")
+        return Column(index=index, header=text, role="told" if _is_ours(text) else "note")
     trouble = _trouble(meaning, unit) if meaning.is_number else ""
     return replace(meaning, index=index, header=text, unit=unit, trouble=trouble)
 

@@ -1,6 +1,7 @@
 """The laboratory as an oracle: a folder in which worklists go out and result files come in.
 
-    worklist/worklist.csv   written whole, by rename: what waits for an answer
+    worklist/               written whole, by rename: what waits for an answer, as worklist.csv,
+                            worklist.xlsx and worklist.html, a page to print
     results/                read, and never changed: any file names, .csv, .tsv or .txt
     archive/                every file as it was read, by its sha256
 
@@ -22,11 +23,12 @@ from loop.records import Candidate, Receipt, Rejection, Source
 from loop.space.space import SearchSpace
 from oracles.folder.columns import read_header, vocabulary
 from oracles.folder.crosscheck import compare, reject_contradictions
-from oracles.folder.files import write_changed, write_whole
+from oracles.folder.files import write_whole
+from oracles.folder.making import Making, require_resolution
 from oracles.folder.numbers import decimal_mark
+from oracles.folder.publishing import publish
 from oracles.folder.rows import Reader, Row
 from oracles.folder.sheet import Sheet, Unreadable, read_sheet
-from oracles.folder.worklist import worklist
 
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})  # not read, but it would be rude to say nothing
@@ -36,8 +38,9 @@ WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})  # not read, but it would be ru
 class Folder:
     """A laboratory that answers through files.
 
-    `folder` is the campaign folder. `encoding` is what files are in that are not UTF-8, `decimal`
-    the decimal mark of files that do not show it; without them such files are rejected.
+    `folder` is the campaign folder, `making` how samples are made. `encoding` is what files are in
+    that are not UTF-8, `decimal` the decimal mark of files that do not show it; without them such
+    files are rejected.
     """
 
     folder: Path
@@ -45,13 +48,18 @@ class Folder:
     objective: Objective
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
+    making: Making = field(default_factory=Making)
     _read: dict[tuple[str, str], tuple[Row, ...] | Unreadable | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
-        """Raise OracleError for an unknown encoding, or names that a header cannot tell apart."""
+        """Raise OracleError for an unknown encoding, or names that a header cannot tell apart.
+
+        SettingsError for a resolution of what has none.
+        """
         vocabulary(self.space, self.objective)
+        require_resolution(self.making.resolution, self.space)
         try:
             codecs.lookup(self.encoding or "utf-8")
         except LookupError as error:
@@ -63,18 +71,16 @@ class Folder:
     def declaration(self) -> Declaration:
         """It measures every target, in its own time; no one may be asked twice to make a sample."""
         return Declaration(
-            name="folder", measures=self.objective.units, evaluates=False, repeatable=False
+            name="folder",
+            measures=self.objective.units,
+            evaluates=False,
+            repeatable=False,
+            resolution=self.making.resolution,
         )
 
     def submit(self, candidates: Sequence[Candidate]) -> None:
         """Make these candidates the whole worklist; OracleError where it cannot be written."""
-        path = self.folder / "worklist" / "worklist.csv"
-        try:
-            write_changed(path, worklist(candidates, self.space, self.objective))
-        except OSError as error:
-            raise OracleError(
-                str(path), "a file that can be written", str(error), "Close it in other programs."
-            ) from error
+        publish(self.folder, candidates, self.space, self.objective, self.making)
 
     def collect(self, pending: Sequence[Candidate]) -> tuple[Receipt, ...]:
         """A receipt for every file in results/ that is not still being written.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TypeAlias
 
+from oracles.folder.cells import unguarded
+
 ID_NAMES = ("candidate", "id")  # the header that makes a line the header of a results file
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -104,4 +106,4 @@ def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _strip(cells: list[str]) -> Cells:
-    return tuple(cell.strip() for cell in cells)
+    return tuple(unguarded(cell.strip()) for cell in cells)

@@ -121,15 +121,16 @@ class Laboratory:
         ids = {candidate.id for candidate in asked}
         for row in rows:
             if row[0] in ids:
-                cells, status = self._measure(row)
+                cells, status = self._measure(header, row)
                 with (results / f"{row[0]}.csv").open("w", newline="") as file:
                     csv.writer(file).writerows([[*header, "status"], [*cells, status]])
 
-    def _measure(self, row: list[str]) -> tuple[list[str], str]:
+    def _measure(self, header: list[str], row: list[str]) -> tuple[list[str], str]:
         if self.trouble == "refuses" and row[0] == THREE[0].id:
             return row, "failed"
-        value = "NaN" if self.trouble == "nan" and row[0] == THREE[0].id else row[1]
-        return [*row[:-2], value, "3"], ""
+        value = "NaN" if self.trouble == "nan" and row[0] == THREE[0].id else row[2]
+        place = header.index("cost")
+        return [*row[: place - 1], value, "3", *row[place + 1 :]], ""
 
 
 class TestCommand(OracleContract):

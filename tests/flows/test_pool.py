@@ -320,7 +320,7 @@ def test_a_laboratory_is_asked_by_id_and_says_what_it_made(screen, made, taken):
     folder = screen(rows(5).drop(columns="id"))
     lab, candidate = asked(folder)
     lab.submit([candidate])
-    assert "0001-abc,row-3," in (folder / "worklist" / "worklist.csv").read_text()
+    assert "0001-abc,abc,row-3," in (folder / "worklist" / "worklist.csv").read_text()
     sheet = f"candidate,executed:material,gap [eV]\n0001-abc,{made},2.5\n"
     (folder / "results").mkdir()
     (folder / "results" / "monday.csv").write_text(sheet)

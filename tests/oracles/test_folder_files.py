@@ -16,11 +16,16 @@ from tests.oracles.laboratory import ASKED, A, B, drop, lab, read, refusal, valu
 
 UNREADABLE = Path("/proc/self/mem")
 TEXT = f"candidate,toughness [J],who\n{A},1.5,Zoë\n{B},2.5,Ada\n"
+HEADER = (
+    "candidate,code,T [K],gas,alloy.Cu,alloy.Au,repeats wanted,toughness [J],cost,"
+    "predicted toughness [J],predicted toughness +- [J],predicted cost,predicted cost +-,"
+    "why this one"
+)
 WORKLIST = f"""\
-candidate,T [K],gas,alloy.Cu,alloy.Au,toughness [J],cost
-{A},400,Ar,1,0,,
-{B},512.3456789,N2,0.3333333333,0.6666666667,,
-0003-abc,600,Ar,0,1,,
+{HEADER}
+{A},abc,400,Ar,1,0,1,,,,,,,Asked for by a person.
+{B},abc,512.3456789,N2,0.3333333333,0.6666666667,1,,,,,,,Asked for by a person.
+0003-abc,abc,600,Ar,0,1,1,,,,,,,Asked for by a person.
 """
 
 
@@ -35,10 +40,14 @@ def rejected(path):
 
 
 def test_the_worklist_says_what_to_make_in_which_unit(tmp_path):
-    """One row per candidate, parameters with units, an empty cell per target."""
+    """A row per candidate: code, parameters with units, repeats, an empty cell per target, why."""
     lab(tmp_path).submit(ASKED)
     assert (tmp_path / "worklist" / "worklist.csv").read_text() == WORKLIST
-    assert list(listing(tmp_path / "worklist")) == ["worklist.csv"]
+    assert sorted(listing(tmp_path / "worklist")) == [
+        "worklist.csv",
+        "worklist.html",
+        "worklist.xlsx",
+    ]
 
 
 def test_an_unchanged_worklist_is_not_touched(tmp_path):
@@ -63,13 +72,13 @@ def test_a_worklist_can_be_read_by_others(tmp_path):
 def test_a_worklist_that_cannot_be_written_is_an_error(tmp_path):
     """The error names the file and says what to do."""
     (tmp_path / "worklist").write_text("not a folder")
-    with pytest.raises(OracleError, match=r"worklist.csv: .*Close it in other programs"):
+    with pytest.raises(OracleError, match=r"worklist.*: .*Close it in other programs"):
         lab(tmp_path).submit(ASKED)
 
 
 def test_a_filled_worklist_is_a_results_file(tmp_path):
     """The worklist itself, filled in, is taken without a change."""
-    filled = WORKLIST.replace(",,\n", ",1.5,3\n")
+    filled = WORKLIST.replace(",1,,,,,,,", ",1,1.5,3,,,,,")
     receipt = read(tmp_path, filled, name="worklist (1).csv")
     assert len(values(receipt)) == 3
     assert receipt.rejected == ()
