@@ -15,7 +15,7 @@ lab = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @lab.callback()
 def laboratory() -> None:
-    """What a laboratory sent in, and what became of every row of it.
+    """What a laboratory is to make, and what became of every row that it sent in.
 
     Example: athanor lab inbox my-lab
     """
@@ -41,3 +41,20 @@ def inbox(folder: Dir, as_json: AsJson = False) -> None:
         out.print(table(files))
     else:
         out.print("No file has been read yet.")
+
+
+@lab.command()
+def worklist(folder: Dir, as_json: AsJson = False) -> None:
+    """Write worklist/ anew from the ledger: CSV, a workbook, and a page to print.
+
+    Example: athanor lab worklist my-lab
+    """
+    from flows.outgoing import rebuild
+
+    ids, paths = rebuild(folder.absolute())
+    if as_json:
+        said = {"candidates": ids, "files": [str(path) for path in paths]}
+        print(json.dumps(said, indent=1))  # noqa: T201
+    else:
+        out.print(f"{len(ids)} to make: {', '.join(ids) or 'nothing'}.")
+        out.print("\n".join(map(str, paths)))

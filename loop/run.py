@@ -100,8 +100,13 @@ def advance(rig: Rig) -> Campaign:
     if not _goes_on(rig, campaign):
         return campaign
     campaign = decide(rig, _proposing(rig))
-    rig.oracle.submit(campaign.pending if campaign.closed is None else ())
+    rig.oracle.submit(waiting(campaign))
     return campaign
+
+
+def waiting(campaign: Campaign) -> Sequence[Candidate]:
+    """What the oracle is to be asked for now."""
+    return campaign.pending if campaign.closed is None else ()
 
 
 def is_outdated(rig: Rig, campaign: Campaign) -> bool:

@@ -14,6 +14,8 @@ from oracles.folder.paper import as_page
 from oracles.folder.workbook import as_workbook
 from oracles.folder.worklist import as_csv, worklist
 
+FORMS = ("worklist.csv", "worklist.xlsx", "worklist.html")
+
 
 def publish(
     folder: Path,

@@ -154,8 +154,8 @@ def test_a_laboratory_is_given_its_rejected_rows_back(tmp_path, athanor):
     folder = tmp_path / "lab"
     athanor("init", folder, "--template", "lab")
     athanor("turn", folder, "--no-prefect")
-    header, first, *_ = (folder / "worklist" / "worklist.csv").read_text().splitlines()
-    rows = [header, f"{first}512", f"nobody{first[8:]}100"]
+    first = (folder / "worklist" / "worklist.csv").read_text().splitlines()[1][:8]
+    rows = ["candidate,hardness", f"{first},512", "nobody,100"]
     (folder / "results" / "monday.csv").write_text("\n".join(rows) + "\n")
     status = json.loads(athanor("turn", folder, "--no-prefect", "--json").out)
     assert (status["answered"], status["waiting"]) == (1, 4)

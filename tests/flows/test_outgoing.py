@@ -1,0 +1,87 @@
+"""`athanor lab worklist`: what goes out is rebuilt from the ledger, rounded to what can be set."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.folder import known
+
+CAMPAIGN = """
+name = "furnace"
+[[parameter]]
+name = "T"
+kind = "continuous"
+low = 300
+high = 900
+unit = "K"
+[[parameter]]
+name = "alloy"
+kind = "composition"
+elements = ["Ni", "Al"]
+[[constraint]]
+expression = "T * alloy.Ni <= 600"
+[[target]]
+name = "strength"
+unit = "MPa"
+goal = "max"
+[oracle]
+kind = "folder"
+repeats = 2
+resolution = { T = 5, alloy = 0.01 }
+[oracle.weigh]
+amount = 2
+[proposer]
+kind = "design"
+[stop]
+evaluations = 40
+[run]
+batch = 6
+"""
+
+
+@pytest.fixture
+def furnace(tmp_path, athanor):
+    """A campaign that has asked for six samples."""
+    (tmp_path / "campaign.toml").write_text(CAMPAIGN)
+    assert athanor("turn", tmp_path, "--no-prefect").code == 0
+    return tmp_path
+
+
+def listed(folder):
+    """The lines of the worklist."""
+    return list(csv.DictReader((folder / "worklist" / "worklist.csv").read_text().splitlines()))
+
+
+def test_a_lost_worklist_is_rebuilt(furnace, athanor):
+    """The same bytes of the CSV, and all three forms of it."""
+    before = (furnace / "worklist" / "worklist.csv").read_bytes()
+    for path in (furnace / "worklist").iterdir():
+        path.write_text("scribbles")
+    said = json.loads(athanor("lab", "worklist", furnace, "--json").out)
+    assert (furnace / "worklist" / "worklist.csv").read_bytes() == before
+    assert said["candidates"] == [row["candidate"] for row in listed(furnace)]
+    assert all(b"scribbles" not in Path(file).read_bytes() for file in said["files"])
+
+
+def test_what_is_asked_can_be_set_and_is_what_is_recorded(furnace):
+    """Whole steps on the worklist, the same in the ledger, every constraint kept."""
+    campaign, _ = known(furnace)
+    for row, candidate in zip(listed(furnace), campaign.pending, strict=True):
+        campaign.problem.space.check(candidate.point)
+        assert float(row["T [K]"]) == candidate.point["T"]
+        assert candidate.point["T"] % 5 == 0
+        assert round(float(row["alloy.Ni"]) * 100, 9) % 1 == 0
+        assert float(row["alloy.Ni"]) + float(row["alloy.Al"]) == 1
+        weighed = float(row["weigh Ni [g]"]) + float(row["weigh Al [g]"])
+        assert weighed == pytest.approx(2, abs=2e-4)
+
+
+def test_other_oracles_have_no_worklist(make, athanor):
+    """The message says who answers."""
+    folder = make()
+    athanor("run", folder, "--no-prefect")
+    said = athanor("lab", "worklist", folder)
+    assert said.code == 2
+    assert "expected a laboratory, oracle.kind = 'folder', got 'function'" in said.err
