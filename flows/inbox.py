@@ -1,11 +1,12 @@
 """The account of the laboratory's files: what became of every row, from the events alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from rich.table import Table
 
 from loop.campaign import Campaign
+from loop.records import Failed, Json, Measured, Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +43,17 @@ COUNTS = tuple(each.name for each in fields(Account))[1:]  # rows, and where the
 def accounts(campaign: Campaign) -> tuple[Account, ...]:
     """An account per file, in the order in which they came."""
     found: dict[str, dict[str, int]] = {}
-    held = {
-        id(measured)
-        for candidate in campaign.candidates
-        for measured in campaign.holding(candidate)
-    }
     for event in campaign.ingested:
         tally = found.setdefault(event.receipt.file, dict.fromkeys(COUNTS, 0))
         tally["rows"] += event.receipt.rows
         tally["duplicate"] += event.duplicates
         tally["rejected"] += sum(each.row > 0 for each in event.receipt.rejected)
-        for each in event.receipt.observations:
-            used = "used" if id(each) in held else "superseded"
-            tally["held" if each.candidate in campaign.retracted else used] += 1
+    for candidate, answers in campaign.observations.items():
+        for each in answers:
+            if each.source.file in found:
+                is_held = candidate in campaign.retracted
+                fate = "held" if is_held else campaign.claims[candidate].fate(each)
+                found[each.source.file][fate] += 1
     return tuple(Account(file=file, **tally) for file, tally in found.items())
 
 
@@ -62,6 +61,64 @@ def total(files: Sequence[Account]) -> Account:
     """All files together."""
     sums = {name: sum(getattr(each, name) for each in files) for name in COUNTS}
     return Account(file="total", **sums)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """What files say differently of one target of one candidate; none of it is used."""
+
+    candidate: str
+    target: str
+    replicate: str
+    claims: tuple[
+        tuple[str, str], ...
+    ]  # place, as `resolve --keep` takes it; and what stands there
+
+    @property
+    def said(self) -> str:
+        """The dispute in a line, with how to end it."""
+        which = f"{self.target} of {self.candidate}"
+        which += f" replicate {self.replicate}" if self.replicate else ""
+        against = ", ".join(f"{place} says {value}" for place, value in self.claims)
+        return f"Conflict: {which}: {against}. Correct a file, or: athanor lab resolve"
+
+
+def disputes(campaign: Campaign) -> list[Dispute]:
+    """What is not used because files disagree."""
+    return [
+        Dispute(
+            candidate=candidate,
+            target=target or "status",
+            replicate=replicate,
+            claims=tuple((_place(each), _value(each, target)) for each in answers),
+        )
+        for candidate, torn in campaign.torn.items()
+        for (target, replicate), answers in torn.items()
+    ]
+
+
+def _place(answer: Observation) -> str:
+    return f"{answer.source.file}:{answer.source.row}"
+
+
+def _value(answer: Observation, target: str) -> str:
+    match answer:
+        case Measured() if target in answer.values:
+            return f"{answer.values[target]:.10g}"
+        case Measured():
+            return answer.censored[target]
+        case Failed():
+            return answer.kind
+
+
+def plainly(campaign: Campaign) -> dict[str, Json]:
+    """The inbox for programs."""
+    files = accounts(campaign)
+    return {
+        "files": [asdict(each) for each in files],
+        "total": asdict(total(files)),
+        "conflicts": [asdict(each) for each in disputes(campaign)],
+    }
 
 
 def table(files: Sequence[Account]) -> Table:

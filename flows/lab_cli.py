@@ -4,11 +4,11 @@ Commands print here; what they do stands in modules of its own.
 """
 
 import json
-from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from flows.arguments import AsJson, Dir, out
+from flows.arguments import AsJson, By, Dir, Why, out
 
 lab = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -30,15 +30,15 @@ def inbox(folder: Dir, as_json: AsJson = False) -> None:
     Example: athanor lab inbox my-lab
     """
     from flows.folder import known
-    from flows.inbox import accounts, table, total
+    from flows.inbox import accounts, disputes, plainly, table
 
     campaign, _ = known(folder)
-    files = accounts(campaign)
     if as_json:
-        said = {"files": [asdict(each) for each in files], "total": asdict(total(files))}
-        print(json.dumps(said, indent=1))  # noqa: T201
-    elif files:
+        print(json.dumps(plainly(campaign), indent=1))  # noqa: T201
+    elif files := accounts(campaign):
         out.print(table(files))
+        for each in disputes(campaign):
+            out.print(each.said)
     else:
         out.print("No file has been read yet.")
 
@@ -58,3 +58,29 @@ def worklist(folder: Dir, as_json: AsJson = False) -> None:
     else:
         out.print(f"{len(ids)} to make: {', '.join(ids) or 'nothing'}.")
         out.print("\n".join(map(str, paths)))
+
+
+@lab.command()
+def resolve(
+    folder: Dir,
+    candidate: Annotated[str, typer.Argument(help="The candidate of which files disagree.")],
+    keep: Annotated[str, typer.Option(metavar="FILE[:ROW]", help="The file that is right.")],
+    reason: Why,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide which file is right about a candidate, and say what that changes.
+
+    Where files disagree none is used before. What the others said stays on record. Should one of
+    them say something new later, it is a conflict again.
+
+    Example: athanor lab resolve my-lab 0004-fzy --keep tuesday.csv:3 --reason "typed wrongly"
+    """
+    from flows.people import plainly, resolve, told, user
+
+    who = user() if by is None else by
+    campaign, changed = resolve(folder, candidate, keep, reason, who)
+    if as_json:
+        print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
+    else:
+        out.print("\n".join([f"{candidate}: {keep} is kept.", *told(campaign, changed)]))

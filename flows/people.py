@@ -15,7 +15,16 @@ from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
 from loop.ledger import Ledger
-from loop.people import Consequences, asking, consequences, repeating, retracting, vetoing
+from loop.people import (
+    Consequences,
+    asking,
+    consequences,
+    repeating,
+    resolving,
+    retracting,
+    settled,
+    vetoing,
+)
 from loop.records import Candidate, Json
 from loop.run import Rig, begin, decide, settle
 
@@ -47,6 +56,19 @@ def retract(
     else:
         campaign = _settle(folder, campaign, decision)
     return campaign, consequences(campaign, candidate)
+
+
+def resolve(
+    folder: Path, candidate: str, keep: str, reason: str, by: str
+) -> tuple[Campaign, Consequences]:
+    """Keep what FILE, or FILE:ROW, says of a candidate; the campaign, and what is changed."""
+    campaign, _ = known(folder)
+    file, _, row = keep.rpartition(":")
+    which = (file, int(row)) if file and row.isdecimal() else (keep, None)
+    decision = resolving(candidate, which, reason, by)
+    decision(campaign)
+    changed = settled(campaign, candidate, which)
+    return _settle(folder, campaign, decision), changed
 
 
 def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: str) -> Candidate:

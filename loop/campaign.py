@@ -8,16 +8,17 @@ Everything here derives from the events in the order of their sequence numbers; 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from hashlib import blake2b
 from itertools import islice
-from math import sqrt
+from math import fsum, sqrt
 from statistics import fmean, stdev
 from typing import Any, assert_never
 
 import numpy as np
 
+from loop.claims import FAILURE, Claims, Torn
 from loop.errors import CampaignError
 from loop.front import balance, extent, nondominated, reference_point, share
+from loop.ids import nth_id
 from loop.records import (
     TRANSIENT,
     Amended,
@@ -37,6 +38,7 @@ from loop.records import (
     Proposed,
     Released,
     Reopened,
+    Resolved,
     Retracted,
     Started,
     Vetoed,
@@ -44,7 +46,6 @@ from loop.records import (
 from loop.space.values import Array, Point
 
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
-CODE_LETTERS = "bcdfghjkmnpqrstvwxyz"  # nothing misread on a vial, no word, no month
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,11 @@ class _Account:
     waits: bool
     refusal: Failed | None
     result: Result | None
+    torn: Torn = field(default_factory=dict)
 
 
 _UNASKED = _Account(waits=False, refusal=None, result=None)
+_UNSAID = Claims()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,8 @@ class Campaign:
 
     `vetoed` are the candidates that were refused and not made all the same; `informing` says of
     each answer how many candidates had been asked when it was recorded, and when retracted;
-    `cut_off` counts the attempts of which nothing was heard before the next one began.
+    `cut_off` counts the attempts of which nothing was heard before the next one began; `claims` are
+    all that was said of a candidate, repetitions too, which tell what of it holds.
     """
 
     problem: Problem
@@ -94,7 +98,8 @@ class Campaign:
     vetoed: Mapping[str, Vetoed] = field(default_factory=dict)
     retracted: Mapping[str, Retracted] = field(default_factory=dict)
     informing: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-    pardoned: Mapping[str, int] = field(default_factory=dict)
+    claims: Mapping[str, Claims] = field(default_factory=dict)
+    resolved: Sequence[Resolved] = ()
     ingested: Sequence[Ingested] = ()
     turn: int = 0
     closed: str | None = None
@@ -268,13 +273,19 @@ class Campaign:
         later = tuple(self.candidates.values())[first:last]
         return tuple(each.id for each in later if each.why.origin == "model" or each.why.model)
 
+    @cached_property
+    def torn(self) -> Mapping[str, Torn]:
+        """By candidate, the answers that contradict one another: none is used, a person decides."""
+        return {each: account.torn for each, account in self._accounts.items() if account.torn}
+
     def holding(self, candidate: str) -> tuple[Observation, ...]:
-        """The answers that hold: a file's revision may turn a value into a failure, or back."""
-        held: list[Observation] = []
-        for each in self.observations.get(candidate, ())[self.pardoned.get(candidate, 0) :]:
-            held = [old for old in held if not _turns(old, each)]
-            held.append(each)
-        return tuple(held)
+        """The answers that hold; of what an oracle computes every failure: attempts are counted."""
+        claims = self.claims.get(candidate, _UNSAID)
+        told = claims.made.get((FAILURE, ""), ())
+        failed = [each.answer for each in told if not each.file and each.answer is not None]
+        held = {id(answer): answer for _, answer in claims.holding()}
+        counted = {id(answer) for answer in failed}
+        return (*failed, *(answer for key, answer in held.items() if key not in counted))
 
     def measurements(self, candidate: str) -> tuple[Measured, ...]:
         """Every measured answer to a candidate, superseded ones too, oldest first."""
@@ -283,12 +294,11 @@ class Campaign:
         )
 
     def latest(self, candidate: str) -> dict[tuple[str, str], Measured]:
-        """The answer that holds for each (target, replicate) of a candidate: the newest."""
+        """The answer that holds for each (target, replicate) of a candidate."""
         return {
-            (target, each.replicate): each
-            for each in self.holding(candidate)
-            if isinstance(each, Measured)
-            for target in each.values
+            key: answer
+            for key, answer in self.claims.get(candidate, _UNSAID).holding()
+            if isinstance(answer, Measured) and key[0] in answer.values
         }
 
     @cached_property
@@ -303,6 +313,7 @@ class Campaign:
             waits=not gone and not refused and not measured,
             refusal=self._failures(candidate.id)[-1] if refused and not measured else None,
             result=self._result(candidate),
+            torn=self.claims.get(candidate.id, _UNSAID).torn(),
         )
 
     def _failures(self, candidate: str) -> list[Failed]:
@@ -314,7 +325,8 @@ class Campaign:
         return candidate not in self.retracted and (final or len(failures) >= ATTEMPTS)
 
     def _measured(self, candidate: str) -> bool:
-        targets = {target for target, _ in self.latest(candidate)}
+        claims = self.claims.get(candidate, _UNSAID)
+        targets = {target for (target, _), _ in claims.holding()}
         return targets >= set(self.problem.objective.names)
 
     def _result(self, candidate: Candidate) -> Result | None:
@@ -363,8 +375,7 @@ class Campaign:
 
 def candidate_id(problem: Problem, number: int) -> str:
     """The id of a campaign's n-th candidate, such as `0007-kzf`."""
-    digest = blake2b(f"{problem.name}|{problem.seed}|{number}".encode(), digest_size=3).digest()
-    return f"{number:04d}-" + "".join(CODE_LETTERS[byte % len(CODE_LETTERS)] for byte in digest)
+    return nth_id(problem.name, problem.seed, number)
 
 
 class _Fold:
@@ -376,6 +387,7 @@ class _Fold:
     def __init__(self, before: Campaign) -> None:
         self.space = before.problem.space
         self.touched: dict[str, None] = {}
+        self.own: set[str] = set()  # candidates whose claims are no longer those of `before`
         self.seq = before.seq
         self.opened, self.settings = before.opened, before.settings
         self.candidates = dict(before.candidates)
@@ -386,7 +398,8 @@ class _Fold:
         self.vetoed = dict(before.vetoed)
         self.retracted = dict(before.retracted)
         self.informing = dict(before.informing)
-        self.pardoned = dict(before.pardoned)
+        self.claims = dict(before.claims)
+        self.resolved = list(before.resolved)
         self.ingested = list(before.ingested)
         self.turn, self.closed = before.turn, before.closed
 
@@ -434,7 +447,10 @@ class _Fold:
                 self.ingested.append(event)
                 for candidate in event.corrected:
                     self.informing.pop(candidate, None)
-                self._answer(event.receipt.observations)
+                self._ingest(event)
+            case Resolved():
+                self._known(event.candidate)
+                self._resolve(event)
             case Retracted():
                 self._known(event.candidate)
                 self.retracted[event.candidate] = event
@@ -449,12 +465,30 @@ class _Fold:
             case _:
                 assert_never(event)
 
+    def _ingest(self, event: Ingested) -> None:
+        """Row by row, as they stand in the file: what holds must not depend on what is an echo."""
+        echoes = {id(answer) for answer in event.repeated}
+        rows = (*event.receipt.observations, *event.repeated)
+        for answer in sorted(rows, key=lambda each: each.source.row or 0):
+            if id(answer) in echoes:
+                self._known(answer.candidate)
+                self._claim(self._whole(answer))
+            else:
+                self._answer((answer,))
+
+    def _resolve(self, event: Resolved) -> None:
+        """What is kept counts as said only now, for whatever it has led to."""
+        self.resolved.append(event)
+        self._claims(event.candidate).keep(event.file, event.row)
+        if event.candidate not in self.retracted:
+            self.informing[event.candidate] = (len(self.candidates), None)
+
     def _pardon(self) -> None:
         """Ask again what failed for settings that have been put right since."""
         for candidate, observations in self.observations.items():
             last = observations[-1]
             if isinstance(last, Failed) and last.kind == "invalid_input":
-                self.pardoned[candidate] = len(observations)
+                self.claims.pop(candidate, None)
                 self.touched[candidate] = None
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
@@ -483,12 +517,27 @@ class _Fold:
                 self.informing.setdefault(observation.candidate, (len(self.candidates), None))
 
     def _keep(self, observation: Observation) -> None:
-        if isinstance(observation, Measured) and observation.executed is not None:
-            made = self.space.complete(observation.executed)
-            if made is not observation.executed:
-                observation = replace(observation, executed=made)
+        observation = self._whole(observation)
         before = self.observations.get(observation.candidate, ())
         self.observations[observation.candidate] = (*before, observation)
+        self._claim(observation)
+
+    def _whole(self, observation: Observation) -> Observation:
+        """The answer, its point as executed completed by past values."""
+        if isinstance(observation, Failed) or observation.executed is None:
+            return observation
+        made = self.space.complete(observation.executed)
+        return observation if made is observation.executed else replace(observation, executed=made)
+
+    def _claim(self, observation: Observation) -> None:
+        self._claims(observation.candidate).take(observation)
+
+    def _claims(self, candidate: str) -> Claims:
+        """The claims on a candidate, to be added to: the campaign before keeps its own."""
+        if candidate not in self.own:
+            self.own.add(candidate)
+            self.claims[candidate] = self.claims.get(candidate, _UNSAID).copy()
+        return self.claims[candidate]
 
     def _known(self, candidate: str) -> None:
         self.touched[candidate] = None
@@ -498,18 +547,12 @@ class _Fold:
             )
 
 
-def _turns(old: Observation, new: Observation) -> bool:
-    """Whether a newer revision of the same file has turned a value into a failure, or back."""
-    is_revised = bool(new.source.file) and old.source.file == new.source.file
-    return is_revised and old.source.sha256 != new.source.sha256 and type(old) is not type(new)
-
-
 def _standard_error(target: str, rows: Sequence[Measured]) -> float | None:
     """Standard error of the mean over replicates: from given errors, else from their spread."""
     given = [m.errors.get(target) for m in rows]
     known = [error for error in given if error is not None]
     if len(known) == len(rows):
-        return sqrt(sum(error**2 for error in known)) / len(rows)
+        return sqrt(fsum(error**2 for error in known)) / len(rows)
     if len(rows) < 2:
         return None
     return stdev(m.values[target] for m in rows) / sqrt(len(rows))

@@ -12,13 +12,13 @@ from difflib import get_close_matches
 from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
-from loop.records import Candidate, Event, Proposed, Retracted, Vetoed, Why
+from loop.records import Candidate, Event, Proposed, Resolved, Retracted, Vetoed, Why
 from loop.space.values import Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consequences:
-    """What a retraction changes: the best, or the front, before and after it; whom it has led to.
+    """What a decision about answers changes: the best, or the front, and whom they have led to.
 
     `led_to` are the candidates that a model chose while the answers were used.
     """
@@ -73,6 +73,48 @@ def retracting(candidate: str, reason: str, by: str = "") -> Decision:
     return decide
 
 
+def resolving(candidate: str, keep: tuple[str, int | None], reason: str, by: str = "") -> Decision:
+    """Keep what one file says, where several disagree; CampaignError where it has no part in it.
+
+    `keep` is the file, and its row where the file itself says several things.
+    """
+    file, row = keep
+
+    def decide(campaign: Campaign) -> list[Event]:
+        _require_reason(reason)
+        _require_known(campaign, candidate)
+        contenders = {
+            f"{each.source.file}:{each.source.row}"
+            for torn in campaign.torn.get(candidate, {}).values()
+            for each in torn
+        }
+        if not contenders:
+            got = f"one {state(campaign, candidate)}"
+            raise CampaignError(candidate, "a candidate of which files disagree", got)
+        if not campaign.claims[candidate].copy().keep(file, row):
+            raise CampaignError(
+                candidate,
+                f"one of {', '.join(sorted(contenders))} to keep",
+                f"{file}:{row}" if row else file,
+                "Name file and row of the value that is right.",
+            )
+        return [Resolved(candidate=candidate, file=file, row=row, reason=reason, by=by)]
+
+    return decide
+
+
+def settled(campaign: Campaign, candidate: str, keep: tuple[str, int | None]) -> Consequences:
+    """What keeping a file's answers changes, of a campaign in which it has not been done yet."""
+    claims = campaign.claims[candidate].copy()
+    claims.keep(*keep)
+    return Consequences(
+        candidate=candidate,
+        before=campaign.leaders,
+        after=replace(campaign, claims={**campaign.claims, candidate: claims}).leaders,
+        led_to=campaign.led_to(candidate),
+    )
+
+
 def consequences(campaign: Campaign, candidate: str) -> Consequences:
     """What taking the candidate's answers back changes, before it is done and after."""
     others = {name: each for name, each in campaign.retracted.items() if name != candidate}
@@ -123,7 +165,7 @@ def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Deci
     return decide
 
 
-def because(event: Vetoed | Retracted) -> str:
+def because(event: Vetoed | Retracted | Resolved) -> str:
     """Why a person decided so, and who it was: `too hot (by Ann)`."""
     return f"{event.reason} (by {event.by})" if event.by else event.reason
 
@@ -138,8 +180,8 @@ def state(campaign: Campaign, candidate: str) -> str:
         return "failed"
     if candidate not in {each.id for each in campaign.pending}:
         return "measured"
-    if campaign.latest(candidate):
-        return "partly measured"
+    if candidate in campaign.torn or campaign.latest(candidate):
+        return "in conflict" if candidate in campaign.torn else "partly measured"
     running = campaign.running.get(candidate)
     return "waiting" if running is None else f"being evaluated by {running.worker}"
 

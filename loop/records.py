@@ -127,6 +127,8 @@ class Measured:
     `errors` are standard errors of the values, `repeats` how many measurements a value averages,
     `replicate` tells repeated answers to one candidate apart, `executed` is the point as it was
     really made, where it differs from what was asked, `notes` are columns that nobody asked for.
+    A higher `revision` supersedes what was said with a lower one. `censored` are targets of which
+    only a limit is known, such as `< 0.5`: no value, and nothing more to wait for.
     """
 
     candidate: str
@@ -137,6 +139,8 @@ class Measured:
     replicate: str = ""
     executed: Point | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 0
+    censored: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,8 @@ class Failed:
     message: str
     source: Source
     log: str = ""
+    replicate: str = ""
+    revision: int = 0
 
 
 Observation: TypeAlias = Measured | Failed
@@ -164,13 +170,17 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one revision of a laboratory file holds: every row an observation or a rejection."""
+    """What one revision of a laboratory file holds: every row an observation or a rejection.
+
+    `reading` digests the settings by which it was read, where they are not the usual ones.
+    """
 
     file: str
     sha256: str
     rows: int
     observations: tuple[Observation, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+    reading: str = ""
 
 
 class _Strict:
@@ -251,12 +261,14 @@ class Ingested(_Strict):
     """A laboratory file was read, with all that was taken from it and all that was not.
 
     receipt.rows = taken rows + duplicates + rejected rows; `corrected` names the candidates whose
-    earlier answer the file changed.
+    earlier answer the file changed. `repeated` are those of the duplicates that another file had
+    said before: should that file change its mind, this one still has said it.
     """
 
     receipt: Receipt
     duplicates: int = 0
     corrected: tuple[str, ...] = ()
+    repeated: tuple[Observation, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise CampaignError unless every row of the file is accounted for."""
@@ -277,6 +289,20 @@ class Retracted(_Strict):
 
     candidate: str
     reason: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(_Strict):
+    """A person decided which of several files is right about a candidate: `by` whom, and why.
+
+    What the `file` says is kept; where it says several things, what it says in that `row`.
+    """
+
+    candidate: str
+    file: str
+    reason: str
+    row: int | None = None
     by: str = ""
 
 
@@ -305,6 +331,7 @@ Event: TypeAlias = (
     | Observed
     | Ingested
     | Retracted
+    | Resolved
     | Closed
     | Reopened
 )

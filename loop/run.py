@@ -105,8 +105,10 @@ def advance(rig: Rig) -> Campaign:
 
 
 def waiting(campaign: Campaign) -> Sequence[Candidate]:
-    """What the oracle is to be asked for now."""
-    return campaign.pending if campaign.closed is None else ()
+    """What the oracle is to be asked for now; what files disagree about has been made already."""
+    torn = campaign.torn
+    open_ones = campaign.pending if campaign.closed is None else ()
+    return tuple(each for each in open_ones if each.id not in torn)
 
 
 def is_outdated(rig: Rig, campaign: Campaign) -> bool:

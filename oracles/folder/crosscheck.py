@@ -1,55 +1,15 @@
-"""Rows against one another, and against what was asked: what no row can tell by itself."""
+"""Rows beside what was asked: what no row can tell by itself."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
-from typing import TypeAlias
 
-from loop.records import Candidate, Measured, Observation, Rejection
+from loop.records import Candidate, Observation, Rejection
 from loop.space.values import Point
 from loop.units import convert
 from oracles.folder.columns import Column
 from oracles.folder.numbers import NUMBER
 from oracles.folder.rows import Row
-
-Said: TypeAlias = tuple[float, float | None]  # a value and its standard error
-
-
-def reject_contradictions(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows, with all those rejected that give one measurement different values.
-
-    Which of them is right nobody can tell, least of all by their order.
-    """
-    said: dict[tuple[str, str, str], set[Said]] = {}
-    for row in rows:
-        for key, value in _says(row).items():
-            said.setdefault(key, set()).add(value)
-    torn = {key for key, values in said.items() if len(values) > 1}
-    return tuple(_rejected(row, torn) for row in rows)
-
-
-def _says(row: Row) -> dict[tuple[str, str, str], Said]:
-    """What a row says of each (candidate, replicate, target)."""
-    answer = row.answer
-    if not isinstance(answer, Measured):
-        return {}
-    return {
-        (answer.candidate, answer.replicate, target): (value, answer.errors.get(target))
-        for target, value in answer.values.items()
-    }
-
-
-def _rejected(row: Row, torn: set[tuple[str, str, str]]) -> Row:
-    for key in _says(row):
-        if key in torn and isinstance(row.answer, Measured):
-            reason = (
-                f"this file gives {key[0]} more than one {key[2]}: correct the rows, or tell"
-                " repeated measurements apart in a column 'replicate'"
-            )
-            rejection = Rejection(row=row.answer.source.row or 0, column=key[2], reason=reason)
-            return replace(row, answer=rejection)
-    return row
 
 
 def compare(row: Row, pending: Mapping[str, Candidate]) -> Observation | Rejection:

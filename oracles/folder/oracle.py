@@ -22,7 +22,7 @@ from loop.protocols import Declaration
 from loop.records import Candidate, Receipt, Rejection, Source
 from loop.space.space import SearchSpace
 from oracles.folder.columns import read_header, vocabulary
-from oracles.folder.crosscheck import compare, reject_contradictions
+from oracles.folder.crosscheck import compare
 from oracles.folder.files import write_whole
 from oracles.folder.making import Making, require_resolution
 from oracles.folder.numbers import decimal_mark
@@ -168,7 +168,7 @@ class Folder:
         rows = [reader.read(position, row) for position, row in sheet.rows]
         if sheet.cut:
             rows[-1] = _cut(sheet.rows[-1][0])
-        return reject_contradictions(rows)
+        return tuple(rows)
 
 
 def _cut(position: int) -> Row:

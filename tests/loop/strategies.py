@@ -31,6 +31,7 @@ from loop.records import (
     Rejection,
     Released,
     Reopened,
+    Resolved,
     Retracted,
     Source,
     Started,
@@ -380,6 +381,12 @@ def ingested(draw: st.DrawFn, problem: Problem, candidates: st.SearchStrategy[st
     return Ingested(receipt=receipt, duplicates=duplicates, corrected=tuple(draw(_some(texts))))
 
 
+def resolved(candidates: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
+    """A person keeps what a file says."""
+    row = st.none() | st.integers(1, 9)
+    return st.builds(Resolved, candidate=candidates, file=texts, reason=texts, row=row, by=texts)
+
+
 def _some(each: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(each, max_size=2)
 
@@ -415,6 +422,7 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
         Observed: st.builds(Observed, observation=observation),
         Ingested: ingested(problem, texts),
         Retracted: st.builds(Retracted, candidate=texts, reason=texts, by=texts),
+        Resolved: resolved(texts),
         Closed: st.builds(Closed, reason=texts),
         Reopened: st.builds(Reopened, reason=texts),
     }
@@ -432,6 +440,7 @@ def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
         st.builds(Started, candidate=name, attempt=st.integers(1, 9), worker=texts),
         st.builds(Released, candidate=name, attempt=st.integers(1, 9), worker=texts),
         st.builds(Retracted, candidate=name, reason=texts, by=texts),
+        resolved(name),
         st.builds(Closed, reason=texts),
         st.builds(Reopened, reason=texts),
     ]

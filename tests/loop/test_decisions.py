@@ -191,19 +191,20 @@ def test_a_correction_that_is_taken_back_is_read():
 
 
 def test_two_files_that_contradict_each_other_are_not_settled_by_chance():
-    """The second is rejected, and says where the first value is and how to correct it."""
-    campaign = settled(sheet(row(1, FIRST, y=1.0)), sheet(row(7, FIRST, "april.csv", y=2.0)))
-    (rejection,) = campaign.ingested[-1].receipt.rejected
-    assert rejection.row == 7
-    assert "already known from march.csv row 1, with another value" in rejection.reason
-    assert campaign.results[0].values == {"y": 1.0}
+    """Neither is used before a person decides, whichever came first."""
+    sheets = sheet(row(1, FIRST, y=1.0)), sheet(row(7, FIRST, "april.csv", y=2.0))
+    for order in (sheets, sheets[::-1]):
+        campaign = settled(*order)
+        assert campaign.results == ()
+        (torn,) = campaign.torn[FIRST].values()
+        assert {each.source.file for each in torn} == {"march.csv", "april.csv"}
 
 
 def test_two_rows_of_one_file_that_contradict_each_other_are_noticed():
-    """Without a replicate, two values of one quantity are one too many."""
+    """Without a replicate, two values of one quantity are one too many: none is used."""
     campaign = settled(sheet(row(1, FIRST, y=1.0), row(2, FIRST, y=2.0)))
-    (rejection,) = campaign.ingested[-1].receipt.rejected
-    assert (rejection.row, "add a column 'replicate'" in rejection.reason) == (2, True)
+    assert campaign.results == ()
+    assert len(campaign.torn[FIRST]["y", ""]) == 2
 
 
 def test_repeated_measurements_are_told_apart_by_their_replicate():

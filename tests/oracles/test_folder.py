@@ -144,15 +144,6 @@ def test_replicates_are_told_apart(tmp_path):
     assert values(receipt) == {(A, "1"): {"cost": 3.0}, (A, "2"): {"cost": 4.0}}
 
 
-def test_a_file_that_contradicts_itself_is_not_believed(tmp_path):
-    """Two values of one measurement are both rejected: their order says nothing."""
-    text = f"candidate,cost\n{A},3\n{B},5\n{A},4\n"
-    receipt = read(tmp_path, text)
-    assert values(receipt) == {(B, ""): {"cost": 5.0}}
-    assert [each.row for each in receipt.rejected] == [1, 3]
-    assert "more than one cost" in receipt.rejected[0].reason
-
-
 def test_what_was_executed_is_what_the_row_says(tmp_path):
     """Executed values are read in any unit, and a composition from its columns."""
     text = (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loop.campaign import Campaign
 from loop.decisions import settling
 from loop.records import Ingested, Opened, Proposed, Vetoed
-from tests.oracles.laboratory import ASKED, PROBLEM, A, B, C, drop, lab, read, values
+from tests.oracles.laboratory import ASKED, PROBLEM, A, B, C, drop, lab
 
 HEADER = "candidate,toughness [J],cost"
 OPEN = (Opened(problem=PROBLEM), Proposed(candidates=ASKED))
@@ -85,11 +85,13 @@ def test_what_was_executed_completes_what_was_asked(tmp_path):
 
 
 def test_files_that_disagree_are_not_averaged(tmp_path):
-    """A second file with another value is rejected with the way out."""
+    """Neither value is used; a file that is corrected ends the conflict."""
     events = visit(tmp_path, OPEN, f"{A},1.5,3")
     events = visit(tmp_path, events, f"{A},9.9,3", name="other.csv")
-    assert found(events) == {A: {"toughness": 1.5, "cost": 3.0}}
-    assert "to correct it edit that file" in events[-1].receipt.rejected[0].reason
+    assert found(events) == {A: {"cost": 3.0}}
+    assert found(visit(tmp_path, events, f"{A},1.5,3", name="other.csv")) == {
+        A: {"toughness": 1.5, "cost": 3.0}
+    }
 
 
 def test_an_unknown_id_is_rejected(tmp_path):
@@ -127,9 +129,9 @@ def test_the_model_learns_from_what_was_made(tmp_path):
 def test_the_order_of_rows_does_not_matter(tmp_path, order):
     """A file with its rows permuted says the same, contradictions and bad rows included."""
     rows = [f"{A},1.5,3", f"{B},2,4", f"{B},2.5,4", f"{C},high,5"]
-    receipt = read(tmp_path, "\n".join([HEADER, *(rows[i] for i in order), ""]))
-    assert values(receipt) == {(A, ""): {"toughness": 1.5, "cost": 3.0}}
-    assert len(receipt.rejected) == 3
+    events = visit(tmp_path, OPEN, *(rows[i] for i in order))
+    assert found(events) == {A: {"toughness": 1.5, "cost": 3.0}, B: {"cost": 4.0}}
+    assert len(events[-1].receipt.rejected) == 1
 
 
 ROW = st.builds(
