@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from flows.refusal import nearest
 from flows.settings import PoolTable
 from flows.sheet import Sheet, numbers, readable, sheet
+from loop.cost import WHERE
 from loop.errors import SettingsError
 from loop.space.pool import Ids, Listing, Pool, pool
 from loop.space.values import Array
@@ -31,10 +32,13 @@ SHOWN = 12  # names that a message lists
 TEXT = np.dtypes.StringDType()
 
 
-def made(table: PoolTable, folder: Path, answers: Collection[str]) -> Pool:
+def made(
+    table: PoolTable, folder: Path, answers: Collection[str], priced: Sequence[str] = ()
+) -> Pool:
     """The pool that a [[parameter]] asks for; LoopError where its file does not hold one.
 
-    `answers` are the columns that hold what is to be found out: a feature must not be one.
+    `answers` are the columns that hold what is to be found out: a feature must not be one. Those
+    of `priced` are what the cost is made of, and no features unless they are named as such.
     """
     path = folder / table.file
     if not path.exists():
@@ -45,20 +49,25 @@ def made(table: PoolTable, folder: Path, answers: Collection[str]) -> Pool:
             "Put it there, or correct its name.",
         )
     read = _of_structures if is_library(path) else _of_sheet
-    return pool(table.name, read(table, path, answers), table.past)
+    return pool(table.name, read(table, path, answers, priced), table.past)
 
 
-def _of_sheet(table: PoolTable, path: Path, answers: Collection[str]) -> Listing:
+def _of_sheet(
+    table: PoolTable, path: Path, answers: Collection[str], priced: Sequence[str]
+) -> Listing:
     """The ids and features of a CSV or Parquet file."""
     source = sheet(path)
     where = f"parameter.{table.name}"
     key = _key(table, source.headers)
     leaks = [header for header in source.headers if _base(header) in answers]
+    prices = {name: _header(WHERE, name, source.headers) for name in priced}
+    _require_no_leak(WHERE, prices.values(), leaks)
     if table.features is None:
-        features = tuple(h for h in source.numeric() if h != key and h not in leaks)
+        left = {key, *leaks, *prices.values()}
+        features = tuple(header for header in source.numeric() if header not in left)
     else:
         features = tuple(_header(f"{where}.features", f, source.headers) for f in table.features)
-        _require_no_leak(where, features, leaks)
+        _require_no_leak(f"{where}.features", features, leaks)
     if not features:
         raise SettingsError(
             f"{where}.file",
@@ -67,18 +76,31 @@ def _of_sheet(table: PoolTable, path: Path, answers: Collection[str]) -> Listing
             "Add the features by which the candidates differ.",
         )
     ids, X = _filled(str(path), source, key, features)
-    return Listing(ids=ids, X=X, features=features, file=table.file, key=key or "")
+    columns = _filled(str(path), source, None, [*prices.values()])[1].T if prices else ()
+    return Listing(
+        ids=ids,
+        X=X,
+        features=features,
+        file=table.file,
+        key=key or "",
+        beside=dict(zip(prices, columns, strict=True)),
+    )
 
 
-def _of_structures(table: PoolTable, path: Path, answers: Collection[str]) -> Listing:
+def _of_structures(
+    table: PoolTable, path: Path, answers: Collection[str], priced: Sequence[str]
+) -> Listing:
     """The ids of structures, and features: their own numbers, or else what their atoms tell."""
     library = structures(path, table.id)
     where = f"parameter.{table.name}"
     own = [key for key in numeric(library) if key != table.id]
     leaks = [key for key in own if _base(key) in answers]
+    prices = {name: _header(WHERE, name, own) for name in priced}
+    _require_no_leak(WHERE, prices.values(), leaks)
     own = [key for key in own if key not in leaks]
-    chosen = own or None if table.features is None else table.features
-    _require_no_leak(where, chosen or (), leaks)
+    left = [key for key in own if key not in prices.values()]
+    chosen = left or None if table.features is None else table.features
+    _require_no_leak(f"{where}.features", chosen or (), leaks)
     if chosen is not None and set(chosen) <= set(own):
         features, X = tuple(chosen), _said(str(path), library, chosen)
     else:
@@ -95,6 +117,7 @@ def _of_structures(table: PoolTable, path: Path, answers: Collection[str]) -> Li
         file=table.file,
         key=table.id or "",
         content=content(library),
+        beside=dict(zip(prices, _said(str(path), library, [*prices.values()]).T, strict=True)),
     )
 
 
@@ -186,7 +209,7 @@ def _require_no_leak(where: str, features: Collection[str], leaks: Collection[st
     for feature in features:
         if feature in leaks:
             raise SettingsError(
-                f"{where}.features",
+                where,
                 "columns that are known before a measurement",
                 f"{feature!r}, which is a target",
                 "Leave it out.",

@@ -27,11 +27,12 @@ from flows.settings import (
     parse,
 )
 from loop.choices import Acquisition
-from loop.cost import require_cost
+from loop.cost import LEARNT, WHERE, require_cost
 from loop.errors import LoopError, SettingsError, SpaceError
 from loop.objective import MOST_PARETO, Bound, Objective, Target
 from loop.records import Json, Problem
 from loop.space.composition import Composition
+from loop.space.expressions import quantity
 from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from loop.space.rules import Dependent, Excluded, Expression, Linear, Rule, Span, Values
 from loop.space.space import SearchSpace
@@ -110,7 +111,7 @@ def _parameter(table: Parameters, settings: Settings, folder: Path) -> Parameter
                 past=table.past,
             )
         case PoolTable():
-            return made(table, folder, _answers(settings))
+            return made(table, folder, _answers(settings), _priced(settings, table))
         case _:
             assert_never(table)
 
@@ -219,6 +220,15 @@ def _answers(settings: Settings) -> set[str]:
     if isinstance(settings.oracle, TableTable):
         names |= {settings.oracle.columns.get(name, name) for name in names}
     return names | {f"{name} error" for name in names}
+
+
+def _priced(settings: Settings, table: PoolTable) -> list[str]:
+    """The columns of a pool that the cost names, as `parameter.column`."""
+    text, start = settings.proposer.cost, f"{table.name}."
+    if text is None or text == LEARNT:
+        return []
+    names = quantity(text, WHERE).names
+    return [name.removeprefix(start) for name in names if name.startswith(start)]
 
 
 def _bound(text: str, units: dict[str, str], where: str) -> Bound:

@@ -430,7 +430,8 @@ class ProposerTable(_Table):
         default=True, description="measure the best again where its rank hinges on one noisy value"
     )
     cost: str | None = Field(
-        default=None, description='"learnt" from durations, or such as "2 + 0.01 * T"'
+        default=None,
+        description='"learnt" from durations, or such as "2 + 0.01 * T" or "2 + material.price"',
     )
 
 

@@ -25,10 +25,10 @@ LEAST = 2  # measured values of a target without which there is nothing to fit
 class Bayes:
     """`initial` design points (2 d + 1, from 5 to 20, if None), then one model per turn.
 
-    `cost` is an expression over parameters, or `learnt` from durations; `budget` the evaluations of
-    the campaign, by which cost matters less and less. Outcomes that the model would not have
-    believed are said and, with `downweight`, weigh less. With `replicate`, the best point is
-    measured again where its rank hinges on one value of known noise.
+    `cost` is an expression over parameters and columns of a pool, or `learnt` from durations;
+    `budget` the evaluations of the campaign, by which cost matters less and less. Outcomes that the
+    model would not have believed are said and, with `downweight`, weigh less. With `replicate`, the
+    best point is measured again where its rank hinges on one value of known noise.
     """
 
     initial: int | None = None
@@ -81,7 +81,7 @@ class Bayes:
         price = cost(campaign, self.cost, self.budget)
         factors = [chance.log_chance] if chance else []
         if price is not None:
-            factors.append(price.factor)
+            factors += [price.factor] if price.rows is None else []
             fitted = replace(fitted, cause="; ".join(filter(None, [fitted.cause, price.cause])))
         choosing = Choosing(
             campaign=campaign,
@@ -89,6 +89,7 @@ class Bayes:
             how=self.acquisition,
             seed=seed,
             factors=tuple(factors),
+            by_row=price.by_row if price else None,
         )
         found = list(chosen)
         hinge = hinges(campaign, fitted, fitted.data) if self.replicate else None

@@ -25,13 +25,17 @@ REGION = 512  # points over which pure learning wants to be right
 
 @dataclass(frozen=True, kw_only=True)
 class Choosing:
-    """One model, and the candidates that are chosen by it."""
+    """One model, and the candidates that are chosen by it.
+
+    `by_row` (N,) is added to the worth of the rows of a pool: what their features do not tell.
+    """
 
     campaign: Campaign
     fitted: Fitted
     how: Acquisition
     seed: int
     factors: tuple[Chance, ...] = ()
+    by_row: Array | None = None
 
     def next(self, chosen: Sequence[Candidate], count: int) -> Candidate:
         """The candidate after `chosen`, valued beside the pending and those; Shortfall of none."""
@@ -87,7 +91,8 @@ class Choosing:
     ) -> tuple[Point, Array, str, float] | None:
         rows = self._shortlist[_free(campaign, pool)[self._shortlist]]
         value = worth(ask, self.how, self._region)
-        found = best_of(value, pool.X[rows], ask.seed)
+        more = None if self.by_row is None else self.by_row[rows]
+        found = best_of(value, pool.X[rows], ask.seed, more)
         if found is None:
             return None
         index, amount = found
@@ -100,7 +105,7 @@ class Choosing:
         if pool is None:
             raise TypeError("a shortlist is of a pool")
         worths = proxies(self._ask(self.campaign, self.seed), self.how, self._region)
-        return scan(worths, pool, _free(self.campaign, pool), self.seed)
+        return scan(worths, pool, _free(self.campaign, pool), self.seed, self.by_row)
 
     def _ask(self, campaign: Campaign, seed: int) -> Ask:
         return Ask(

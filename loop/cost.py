@@ -1,10 +1,10 @@
 """Cost: what a candidate costs, so that a dear one is asked only where it is worth it.
 
-Either stated, as an expression over parameters in any unit of money or time, or learnt from how
-long past answers took. It counts in full at the start and no longer at the end of the budget, by
-cost-cooling: worth / cost^a, where a is the share of the budget that is left (Lee, Perrone,
-Archambeau and Seeger, Cost-aware Bayesian Optimization, arXiv:2003.10870, 2020, section 3). A
-constant a = 1 goes on buying what is cheap.
+Either stated, as an expression over parameters and columns of a pool in any unit of money or time,
+or learnt from how long past answers took. It counts in full at the start and no longer at the end
+of the budget, by cost-cooling: worth / cost^a, where a is the share of the budget that is left
+(Lee, Perrone, Archambeau and Seeger, Cost-aware Bayesian Optimization, arXiv:2003.10870, 2020,
+section 3). A constant a = 1 goes on buying what is cheap.
 
 Notation: k encoded rows X (k, d); costs (k,) relative to the geometric mean of what was asked.
 """
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loop.campaign import Campaign
-from loop.errors import SettingsError
+from loop.errors import SettingsError, SpaceError
+from loop.space.expressions import quantity
+from loop.space.pool import Pool
 from loop.space.space import SearchSpace
 from loop.space.values import Array, Point, written
 from loop.surrogate.learning import Samples, learn, settled, start
@@ -32,12 +34,19 @@ LEAST_SPREAD = 1e-9  # of log durations: below it they do not differ
 class Cost:
     """What candidates cost. `share` of the budget is left; `cause` says why all cost the same.
 
-    `log_cost` gives log costs (k,) of encoded rows X (k, d), on average 0 over what was asked.
+    `log_cost` gives log costs (k,) of encoded rows X (k, d), on average 0 over what was asked;
+    `rows` (N,) are those of the rows of a pool, two of which may have the same features.
     """
 
     share: float
     log_cost: Callable[[Array], Array]
     cause: str = ""
+    rows: Array | None = None
+
+    @property
+    def by_row(self) -> Array | None:
+        """What to add to the log worth of the rows of a pool (N,), where those are known."""
+        return None if self.rows is None else -self.share * self.rows
 
     def factor(self, X: Array) -> Array:
         """What to add to a log worth at encoded rows X (k, d), as (k,): - share * log cost."""
@@ -54,6 +63,10 @@ def cost(campaign: Campaign, how: str | None, budget: int | None) -> Cost | None
         return None
     share = 1.0 if budget is None else max(0.0, 1 - campaign.answered / budget)
     if how != LEARNT:
+        pool = campaign.problem.space.pool
+        if pool is not None:
+            rows = _listed(campaign, how, pool)
+            return Cost(share=share, log_cost=lambda X: rows[pool.nearest(X)], rows=rows)
         return Cost(share=share, log_cost=_stated(campaign, how))
     durations = list(_durations(campaign))[-MANY:]
     if len(durations) < FEW:
@@ -65,9 +78,13 @@ def cost(campaign: Campaign, how: str | None, budget: int | None) -> Cost | None
 def require_cost(how: str | None, space: SearchSpace) -> None:
     """Raise SpaceError or SettingsError unless a stated cost is a number above 0 in all the space.
 
-    Looked at in up to LOOKED_AT points, the same ones each time.
+    Looked at in every row of a pool, elsewhere in up to LOOKED_AT points, the same ones each time.
     """
-    if how is not None and how != LEARNT:
+    if how is None or how == LEARNT:
+        return
+    if space.pool is not None:
+        _of_pool(how, space.pool)
+    else:
         low, high = space.bounds
         drawn = np.random.default_rng(0).random((LOOKED_AT, len(low)))
         X = space.repair(low + drawn * (high - low))
@@ -82,18 +99,44 @@ def _stated(campaign: Campaign, text: str) -> Callable[[Array], Array]:
     return lambda X: np.log(_positive(text, space, X)) - centre
 
 
+def _listed(campaign: Campaign, text: str, pool: Pool) -> Array:
+    """Log costs of the rows of a pool (N,), less their mean over what was asked."""
+    logs = np.log(_of_pool(text, pool))
+    asked = pool.rows_of(each.point[pool.name] for each in campaign.candidates.values())
+    centred: Array = logs - logs[asked].mean() if len(asked) else logs
+    return centred
+
+
+def _of_pool(text: str, pool: Pool) -> Array:
+    """The costs of the rows of a pool (N,); LoopError where one is none."""
+    stated = quantity(text, WHERE)
+    for name in stated.names:
+        if name not in pool.beside:
+            known = ", ".join(pool.beside) or f"{pool.name}.column"
+            raise SpaceError(WHERE, f"terms among {known}", repr(name), "Name a column so.")
+    costs = np.broadcast_to(stated.values(pool.beside), pool.count)
+    wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
+    if len(wrong):
+        raise _free_of_charge(text, "every row", costs[wrong[0]], pool.points(wrong[:1])[0])
+    return costs
+
+
+def _free_of_charge(text: str, where: str, cost: float, point: Point) -> SettingsError:
+    return SettingsError(
+        f"{WHERE} {text!r}",
+        f"a number above 0 in {where}",
+        f"{cost:g} at {written(point)}",
+        "Add what every candidate costs.",
+    )
+
+
 def _positive(text: str, space: SearchSpace, X: Array) -> Array:
     """The costs (k,) at rows X (k, d); SettingsError where one is none."""
     costs = space.values(text, X, WHERE)
     wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
     if len(wrong):
         (point,) = space.decode(X[wrong[:1]])
-        raise SettingsError(
-            f"{WHERE} {text!r}",
-            "a number above 0 in all the space",
-            f"{costs[wrong[0]]:g} at {written(point)}",
-            "Add what every candidate costs.",
-        )
+        raise _free_of_charge(text, "all the space", costs[wrong[0]], point)
     return costs
 
 

@@ -57,10 +57,16 @@ def largest(
     return _best_new(worth, space, np.vstack([starts, *stepped, X]), asked)
 
 
-def scan(worths: Sequence[Worth], pool: Pool, free: NDArray[np.bool_], seed: int) -> Index:
+def scan(
+    worths: Sequence[Worth],
+    pool: Pool,
+    free: NDArray[np.bool_],
+    seed: int,
+    more: Array | None = None,
+) -> Index:
     """A shortlist of free rows of a pool: the best by each worth together, and some at random.
 
-    `free` (N,) says which rows may be chosen.
+    `free` (N,) says which rows may be chosen; `more` (N,) is added to the worth of each.
     """
     share = -(-SHORTLIST // len(worths))
     chosen = [np.flatnonzero(free)] if free.sum() <= SHORTLIST + LUCKY else []
@@ -68,6 +74,8 @@ def scan(worths: Sequence[Worth], pool: Pool, free: NDArray[np.bool_], seed: int
         values = np.concatenate(
             [_at(worth, pool.X[first : first + SCAN]) for first in range(0, pool.count, SCAN)]
         )
+        if more is not None:
+            values += more
         values[~free] = -np.inf
         chosen.append(np.argpartition(-values, share)[:share])
     rng = np.random.default_rng(seed)
@@ -77,9 +85,14 @@ def scan(worths: Sequence[Worth], pool: Pool, free: NDArray[np.bool_], seed: int
     return shortlist
 
 
-def best_of(worth: Worth, X: Array, seed: int) -> tuple[int, float] | None:
-    """Which row of X (n, d) is worth most, ties settled by seed, and its worth; None of none."""
-    values = _at(worth, X)
+def best_of(
+    worth: Worth, X: Array, seed: int, more: Array | None = None
+) -> tuple[int, float] | None:
+    """Which row of X (n, d) is worth most, ties settled by seed, and its worth; None of none.
+
+    `more` (n,) is added to the worth of each.
+    """
+    values = _at(worth, X) if more is None else _at(worth, X) + more
     if len(values) == 0 or values.max() == -np.inf:
         return None
     ties = np.flatnonzero(values == values.max())

@@ -227,12 +227,15 @@ class Constraints:
     def values(self, quantity: Quantity, X: Array, where: str) -> Array:
         """A quantity at rows X (n, d), as (n,); SpaceError for a name that is no number here."""
         for name in quantity.names:
-            _require(name, self._numeric, where, " (numeric)")
+            _require(name, [*self._numeric, *self._beside], where, " (numeric)")
         found = quantity.values({name: self._numbers(name, X) for name in quantity.names})
         return np.broadcast_to(found, len(X))
 
     def _numbers(self, label: str, X: Array) -> Array:
-        """The values (n,) of a numeric parameter or a fraction in X (n, d)."""
+        """The values (n,) of a numeric parameter, a fraction or a column of a pool in X (n, d)."""
+        if label in self._beside:
+            pool = self._beside[label]
+            return pool.beside[label][pool.nearest(X[:, self.slices[pool.name]])]
         column = X[:, [self.columns.index(label)]]
         match self._owner(label):
             case Continuous() | Discrete() | Ordinal() as parameter:
@@ -303,6 +306,11 @@ class Constraints:
             if not (isinstance(p, Categorical | Pool) or (isinstance(p, Ordinal) and p.is_named))
             for label in p.labels
         ]
+
+    @cached_property
+    def _beside(self) -> dict[str, Pool]:
+        """The pools of the columns that are no features."""
+        return {label: p for p in self.parameters if isinstance(p, Pool) for label in p.beside}
 
     @cached_property
     def _linear(self) -> list[str]:

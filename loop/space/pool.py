@@ -9,8 +9,8 @@ What is written down of a pool is its name, its columns, how many rows it has an
 them. One that is read from a ledger therefore equals the one that was opened, and has no rows.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -40,7 +40,8 @@ class Listing:
     """A table of candidates as it was read: ids (N,), their features X (N, d), unscaled.
 
     `file` and `key` say where the ids came from: a file's name, and a column of it. `content`
-    digests what the ids and features do not tell, such as the positions of atoms.
+    digests what the ids and features do not tell, such as the positions of atoms. `beside` are
+    columns (N,) that are no features, such as prices: they may change while a campaign runs.
     """
 
     ids: Ids | Sequence[str]
@@ -49,6 +50,7 @@ class Listing:
     file: str = ""
     key: str = ""
     content: str = ""
+    beside: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,11 @@ class Pool:
     def ids(self) -> Ids:
         """The ids (N,); SpaceError where not live."""
         raise self._absent()
+
+    @cached_property
+    def beside(self) -> Mapping[str, Array]:
+        """Columns (N,) that are no features, named `parameter.column`; none where not live."""
+        return {}
 
     def __contains__(self, value: object) -> bool:
         """Whether a row has that id."""
@@ -246,7 +253,8 @@ def pool(name: str, listing: Listing, past: str | None = None) -> Pool:
         key=listing.key,
         past=past,
     )
-    vars(made).update(ids=ids, X=X)
+    beside = {f"{name}.{column}": values for column, values in listing.beside.items()}
+    vars(made).update(ids=ids, X=X, beside=beside)
     _require_different(made)
     if past is not None:
         with stated_at(f"space.{name}.past"):

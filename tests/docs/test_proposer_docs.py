@@ -182,7 +182,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     ids = [f"m-{n}" for n in range(1, 31)]
     table = {"id": ids, "a [angstrom]": rng.uniform(3, 6, 30), "chi": rng.uniform(size=30)}
-    pd.DataFrame(table | {"strength [MPa]": 5.0}).to_csv(folder / "materials.csv", index=False)
+    more = {"strength [MPa]": 5.0, "price [EUR]": rng.uniform(1, 100, 30)}
+    pd.DataFrame(table | more).to_csv(folder / "materials.csv", index=False)
     pd.DataFrame(table).to_parquet(folder / "materials.parquet")
     metals = [bulk(element) for element in ("Cu", "Ni", "Ag", "Au", "Pd", "Pt", "Al", "Pb")]
     ase.io.write(folder / "structures.extxyz", metals)

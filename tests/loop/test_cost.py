@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from loop.bayes import Bayes
 from loop.campaign import Campaign
 from loop.cost import FEW, Cost, cost, require_cost
 from loop.errors import LoopError
 from loop.records import Measured, Source
 from loop.space.composition import Composition
 from loop.space.parameters import Continuous
+from loop.space.pool import Listing, Pool, pool
 from tests.loop import rigs
 
 T = Continuous(name="T", low=300.0, high=1300.0, unit="K")
@@ -119,3 +121,64 @@ def test_a_cost_is_accepted(how):
     assert (price is None) == (how is None)
     if price is not None:
         assert np.isfinite(price.factor(np.array([[0.0], [1.0]]))).all()
+
+
+def shop(prices) -> Pool:
+    """Five materials in a row, the last two with the same feature, and what each costs."""
+    listing = Listing(
+        ids=list("abcde"),
+        X=np.array([[0.0], [1.0], [2.0], [3.0], [3.0]]),
+        features=("x",),
+        beside={"price": np.array(prices)},
+    )
+    return pool("material", listing)
+
+
+def test_a_column_of_a_pool_is_what_each_row_costs():
+    """Also where two rows have the same features."""
+    problem = rigs.asked(shop([1.0, 2.0, 4.0, 8.0, 80.0]))
+    chosen = rigs.candidates(problem, 2)
+    rows = priced(rigs.replayed(problem, chosen, []), "2 * material.price").rows
+    assert rows is not None
+    assert problem.space.pool is not None
+    assert rows[4] - rows[3] == pytest.approx(np.log(10))
+    asked = problem.space.pool.rows_of(c.point["material"] for c in chosen)
+    assert rows[asked].mean() == pytest.approx(0.0)
+
+
+def test_the_cheaper_of_two_equal_rows_is_asked():
+    """The model cannot tell d from e; the price can."""
+    for prices, expected in (([1.0, 1, 1, 8, 80], "d"), ([1.0, 1, 1, 80, 8], "e")):
+        problem = rigs.asked(shop(prices))
+        chosen = rigs.placed(problem, *({"material": each} for each in "abc"))
+        answers = [rigs.measured(c, y=float(n)) for n, c in enumerate(chosen)]
+        campaign = rigs.replayed(problem, chosen, answers)
+        (found,) = Bayes(initial=3, cost="material.price").propose(campaign, 1)
+        assert found.point["material"] == expected
+
+
+def test_a_column_of_a_pool_goes_with_a_parameter():
+    """The cost of a row, found by its features, and of a temperature."""
+    listing = Listing(
+        ids=list("abc"),
+        X=np.eye(3),
+        features=("x", "y", "z"),
+        beside={"price": np.array([1, 2, 9.0])},
+    )
+    campaign = rigs.replayed(rigs.asked(pool("m", listing), T), [], [])
+    X = campaign.problem.space.encode([{"m": "a", "T": 300.0}, {"m": "c", "T": 1300.0}])
+    a, c = priced(campaign, "m.price + T / 100").log_cost(X)
+    assert c - a == pytest.approx(np.log(22 / 4))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("material.prize", "expected terms among material.price, got 'material.prize'"),
+        ("material.price - 2", "a number above 0 in every row, got -1 at material = a"),
+    ],
+)
+def test_what_is_no_cost_of_a_row_is_refused(how, said):
+    """With the row."""
+    with pytest.raises(LoopError, match=said):
+        require_cost(how, rigs.asked(shop([1.0, 2, 3, 4, 5])).space)
