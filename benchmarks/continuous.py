@@ -31,7 +31,7 @@ import peers
 import plain_botorch
 from journal import Journal, difference, ratio, spread
 from pools import Array
-from problems import FUNCTIONS, Function, Point
+from problems import FUNCTIONS, KEPT, Function, Point
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("sobol", "botorch", "baybe", "ax", "athanor")
@@ -59,10 +59,11 @@ def main(  # noqa: PLR0913
     evaluations: Annotated[int, typer.Option(help="Evaluations of a run.")] = 40,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Annotated[Path, typer.Option(help="Results; what is there is not run again.")] = (
-        ROOT / "build/benchmarks/continuous.jsonl"
+        ROOT / "benchmarks/results/continuous.jsonl"
     ),
     against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "athanor",
     *,
+    kept: Annotated[bool, typer.Option("--kept", help="The functions kept back.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Only print what is there.")] = False,
 ) -> None:
     """Run what is missing, then print regrets and seconds.
@@ -70,7 +71,7 @@ def main(  # noqa: PLR0913
     Example: python benchmarks/continuous.py --function hartmann6 --method botorch --seeds 3
     """
     journal = Journal(file=out, keys=("function", "method", "seed", "evaluations"))
-    methods = method or list(METHODS)
+    methods, functions = method or list(METHODS), function or list(KEPT if kept else FUNCTIONS)
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]
@@ -80,12 +81,13 @@ def main(  # noqa: PLR0913
         jobs = [
             Job(function=f, method=m, seed=seed, evaluations=evaluations)
             for seed in range(first, first + seeds)
-            for f in function or FUNCTIONS
+            for f in functions
             for m in methods
             if (f, m, seed, evaluations) not in done
         ]
         failures = journal.run(play, jobs, workers, "searching")
-    report([row for row in journal.rows() if row["evaluations"] == evaluations], against)
+    rows = [row for row in journal.rows() if row["evaluations"] == evaluations]
+    report([row for row in rows if row["function"] in functions], against)
     for failure in failures:
         print("failed:", failure)
     if failures:
@@ -96,7 +98,7 @@ def play(job: Job) -> dict[str, Any]:
     """One run: the regret after every evaluation, and the CPU seconds of every ask."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # BoTorch's, of an optimisation that it starts again
-    function = FUNCTIONS[job.function]
+    function = (FUNCTIONS | KEPT)[job.function]
     ask = opened(job.method, function, job.seed)
     points = function.design(function.starts, job.seed)
     Y = [function.measured(point, job.seed * 1009 + n) for n, point in enumerate(points)]
@@ -109,8 +111,6 @@ def play(job: Job) -> dict[str, Any]:
         function.check(point)
         Y.append(function.measured(point, job.seed * 1009 + len(points)))
         points.append(point)
-    if isinstance(ask, peers.SpacePeer):
-        ask.close()
     return {
         "function": job.function,
         "method": job.method,
@@ -145,7 +145,7 @@ def opened(method: str, function: Function, seed: int) -> Next:
 def report(rows: list[dict[str, Any]], against: str) -> None:
     """A table per function, and everyone's seconds over those of one method."""
     console = Console(width=150)
-    for name, function in FUNCTIONS.items():
+    for name, function in (FUNCTIONS | KEPT).items():
         found = [row for row in rows if row["function"] == name]
         if found:
             _of_function(console, function, found, against)

@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +39,7 @@ class Peer:
         self.inbox.flush()
         line = self.outbox.readline()
         if not line:
+            worker.cache_clear()  # the next run starts another
             raise PeerError(f"the peer ended with status {self.process.wait()}")
         said = json.loads(line)
         if "error" in said:
@@ -45,19 +47,18 @@ class Peer:
         self.cpu, self.wall = said["cpu"], said["wall"]
         return said["answer"]
 
-    def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.communicate()
-
 
 def present() -> bool:
     """Whether the peers' environment is there."""
     return PYTHON.exists()
 
 
-def start() -> Peer:
-    """A new worker; its imports happen at the first message."""
+@cache
+def worker() -> Peer:
+    """The worker of this process; its imports happen at the first message, once for all runs.
+
+    It ends with this process, for its inbox is closed then.
+    """
     process = subprocess.Popen(
         [str(PYTHON), "-W", "ignore", str(HERE / "peer_worker.py")],
         stdin=subprocess.PIPE,
@@ -75,7 +76,7 @@ def pool(kind: str) -> Callable[[Table, int], "PoolPeer"]:
     """How to open the peer `kind` on a pool."""
 
     def opened(table: Table, seed: int) -> PoolPeer:
-        peer = start()
+        peer = worker()
         frame = {name: table.frame[name].tolist() for name in table.frame.columns}
         peer.tell(do="pool", kind=kind, frame=frame, X=table.X.tolist(), seed=seed)
         return PoolPeer(peer=peer)
@@ -99,14 +100,10 @@ class PoolPeer:
         """CPU seconds of the last answer, in the peer's process."""
         return self.peer.cpu
 
-    def close(self) -> None:
-        """End the peer."""
-        self.peer.close()
-
 
 def space(kind: str, problem: Mapping[str, Any], seed: int) -> "SpacePeer":
     """The peer `kind`, opened on a space."""
-    peer = start()
+    peer = worker()
     peer.tell(do="space", kind=kind, problem=problem, seed=seed)
     return SpacePeer(peer=peer)
 
@@ -128,7 +125,3 @@ class SpacePeer:
     def cpu(self) -> float:
         """CPU seconds of the last answer, in the peer's process."""
         return self.peer.cpu
-
-    def close(self) -> None:
-        """End the peer."""
-        self.peer.close()

@@ -2,10 +2,16 @@
 
     .venv/bin/python benchmarks/pool_choice.py --seeds 30 --workers 2
     .venv/bin/python benchmarks/pool_choice.py --summary
+    .venv/bin/python benchmarks/pool_choice.py --kept
 
-Two random starts, then one row at a time until 80 % of the top 5 % and 50 evaluations are reached,
-or --at-most evaluations: a run that gave up counts as never (acceleration 0) in the medians, and as
-the evaluations that it made in the paired ratios, which then are bounds.
+The five tables of the claim are in `pools.py`; --kept takes those of `compositions.py` instead, on
+which the defaults were decided.
+
+Two random starts, then one row at a time until a share of the top 5 % (--until: half, or most,
+which is 80 %) and 50 evaluations are reached, or --at-most evaluations: a run that gave up counts
+as never (acceleration 0) in the medians, and as the evaluations that it made in the paired ratios,
+which then are bounds. A run to 80 % goes on from the run to half, where that is there: the rows
+that it chose are kept, and every choice has a seed of its own.
 Every method sees the same shuffled rows, the same starts and the same features (numbers scaled by
 the pool's range, categories one-hot; BayBE gets the published columns and encodes them the same
 way). A design that was measured several times is one row with the mean of its values.
@@ -20,9 +26,11 @@ row. Peers need the environment of benchmarks/peers.txt. CPU seconds are of one 
 """
 
 import json
+import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,28 +44,47 @@ from rich.console import Console
 from rich.table import Table
 
 import choosers
+import compositions
 import peers
 from journal import Journal, geometric, ratio, spread
-from pools import HALF, MOST, SETS, load
+from pools import HALF, MOST, SETS
+from pools import Table as Pool
+from pools import load as load_measured
 
 ROOT = Path(__file__).parents[1]
 EARLY = (20, 50, 100)  # evaluations after which the enhancement is read
 FREE = ("random", "neighbour")  # these never give up: it costs nothing to run them to the end
 AT_LEAST = 50  # evaluations of every run, so that the enhancement can be read there
+KEYS = ("set", "method", "seed", "at_most", "until")
 PEERS = ("baybe", "ax")
 DEFAULT = ("random", "neighbour", "gp-lcb", "gp-logei", "forest-lcb", "baybe", "ax", "athanor")
 
 
+class Until(StrEnum):
+    """The share of the top at which a run ends."""
+
+    HALF = "half"
+    MOST = "most"
+
+    @property
+    def share(self) -> float:
+        """As a number."""
+        return HALF if self is Until.HALF else MOST
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run: a method on a set with a seed."""
+    """One run: a method on a set with a seed; `begun` are rows that were chosen, in `cpu` s."""
 
     set: str
     method: str
     seed: int
     at_most: int
+    until: Until
     data: Path
     plug: Path | None
+    begun: tuple[int, ...] = (0, 1)
+    cpu: float = 0.0
 
 
 def main(  # noqa: PLR0913
@@ -66,41 +93,69 @@ def main(  # noqa: PLR0913
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 30,
     first: Annotated[int, typer.Option(help="The first seed.")] = 0,
     at_most: Annotated[int, typer.Option(help="Evaluations after which a run gives up.")] = 400,
+    until: Annotated[Until, typer.Option(help="The share of the top to reach.")] = Until.MOST,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     data: Annotated[Path, typer.Option(help="Folder of the tables.")] = ROOT / "../shared/data",
     out: Annotated[Path, typer.Option(help="Results; what is there is not run again.")] = (
-        ROOT / "build/benchmarks/pool_choice.jsonl"
+        ROOT / "benchmarks/results/pool_choice.jsonl"
     ),
     plug: Annotated[Path | None, typer.Option(help="A file with METHODS of its own.")] = None,
     against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "athanor",
     *,
+    kept: Annotated[bool, typer.Option("--kept", help="The sets kept back.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Only print what is there.")] = False,
 ) -> None:
     """Run what is missing, then print acceleration and enhancement.
 
     Example: python benchmarks/pool_choice.py --method gp-lcb --method athanor --seeds 5
     """
-    journal = Journal(file=out, keys=("set", "method", "seed", "at_most"))
-    sets, methods = set_ or list(SETS), method or list(DEFAULT)
+    journal = Journal(file=out, keys=KEYS)
+    sets = set_ or list(compositions.SETS if kept else SETS)
+    methods = method or list(DEFAULT)
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]
     failures: list[str] = []
     if not summary:
-        done = journal.done()
-        jobs = [
-            Job(set=s, method=m, seed=i, at_most=at_most, data=data, plug=plug)
+        wanted = [
+            Job(set=s, method=m, seed=i, at_most=at_most, until=until, data=data, plug=plug)
             for i in range(first, first + seeds)
             for s in sets
             for m in methods
-            if (s, m, i, at_most) not in done
         ]
+        jobs = missing(wanted, list(journal.rows()))
         failures = journal.run(play, jobs, workers, "choosing")
-    report([row for row in journal.rows() if row["at_most"] == at_most], data, against)
+    rows = [row for row in journal.rows() if row["at_most"] == at_most and row["set"] in sets]
+    report(furthest(rows), data, against)
     for failure in failures:
         print("failed:", failure)
     if failures:
         raise typer.Exit(1)
+
+
+def missing(jobs: list[Job], rows: list[dict[str, Any]]) -> list[Job]:
+    """The jobs whose result is not there; those to 80 % go on from where one to half ended."""
+    there = {tuple(row[key] for key in KEYS): row for row in rows}
+    found = []
+    for job in jobs:
+        name = (job.set, job.method, job.seed, job.at_most)
+        half = there.get((*name, Until.HALF))
+        if (*name, Until.MOST) in there or (job.until is Until.HALF and half):
+            continue
+        begun = half and half["seen"]
+        found.append(replace(job, begun=tuple(begun), cpu=half["cpu"]) if half and begun else job)
+    return found
+
+
+def furthest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of every run the result that goes to 80 %, or else the one that ends at half."""
+    by_share = sorted(rows, key=lambda row: Until(row["until"]).share)
+    return list({(row["set"], row["method"], row["seed"]): row for row in by_share}.values())
+
+
+def load(folder: Path, name: str) -> Pool:
+    """The pool of this name."""
+    return (compositions.load if name in compositions.SETS else load_measured)(folder, name)
 
 
 def play(job: Job) -> dict[str, Any]:
@@ -108,42 +163,41 @@ def play(job: Job) -> dict[str, Any]:
     torch.set_num_threads(1)
     table = load(job.data, job.set).shuffled(job.seed)
     ask = choosers.method(job.method, job.plug)(table, job.seed)
-    top = table.top
-    seen, hits, cpu = [0, 1], [n for n in (1, 2) if top[n - 1]], []
-    began = time.perf_counter()
+    top, seen = table.top, list(job.begun)
+    hits, cpu, wall = [n for n, row in enumerate(seen, start=1) if top[row]], job.cpu, 0.0
     most = len(table.y) if job.method in FREE else min(job.at_most, len(table.y))
-    while _goes_on(len(seen), len(hits) / top.sum(), most):
-        before = time.process_time()
+    while _goes_on(len(seen), len(hits) / top.sum(), job.until, most):
+        before, began = time.process_time(), time.perf_counter()
         index = ask(seen, table.y[seen], job.seed * 100_003 + len(seen))
-        cpu.append(getattr(ask, "cpu", time.process_time() - before))
+        cpu += getattr(ask, "cpu", time.process_time() - before)
+        wall += time.perf_counter() - began
         if index in seen:
             raise ValueError(f"{job.method} chose row {index} of {job.set} again")
         seen.append(index)
         hits += [len(seen)] if top[index] else []
-    if isinstance(ask, peers.PoolPeer):
-        ask.close()
     return {
         "set": job.set,
         "method": job.method,
         "seed": job.seed,
         "at_most": job.at_most,
+        "until": job.until,
         "evaluations": len(seen),
         "hits": hits,
-        "cpu": sum(cpu),
-        "cpu_ask": float(np.median(cpu)),
-        "wall": time.perf_counter() - began,
+        "seen": [] if job.method in FREE else seen,
+        "cpu": round(cpu, 3),
+        "wall": round(wall, 3),
     }
 
 
-def _goes_on(count: int, share: float, at_most: int) -> bool:
-    return count < at_most and (share < MOST or count < AT_LEAST)
+def _goes_on(count: int, share: float, until: Until, at_most: int) -> bool:
+    return count < at_most and (share < until.share or count < AT_LEAST)
 
 
 def report(rows: list[dict[str, Any]], data: Path, against: str) -> None:
     """A table per set, the geometric means, and everyone against one method, seed by seed."""
     console = Console(width=150)
     accelerations: dict[str, dict[str, dict[float, float]]] = {}
-    for name in SETS:
+    for name in dict.fromkeys(row["set"] for row in rows):
         found = [row for row in rows if row["set"] == name]
         if found:
             table = load(data, name)
@@ -160,20 +214,30 @@ def _of_set(
     """Print one set; the median acceleration of each method at each share."""
     title = f"{name}: {size} designs, {best} in the top 5 %"
     shown = Table(box=MARKDOWN, title=title)
-    for head in ("method", "seeds", "AF at half", "AF at 80 %", *(f"EF at {n}" for n in EARLY)):
+    for head in (
+        "method",
+        "seeds (to 80 %)",
+        "AF at half",
+        "AF at 80 %",
+        *(f"EF at {n}" for n in EARLY),
+    ):
         shown.add_column(head)
     shown.add_column("CPU s per ask")
     medians: dict[str, dict[float, float]] = {}
     for method in sorted({row["method"] for row in rows}):
         runs = [row for row in rows if row["method"] == method]
-        faster = {s: [_acceleration(row, s, size, best) for row in runs] for s in (HALF, MOST)}
-        medians[method] = {share: float(np.median(faster[share])) for share in faster}
+        far = [row for row in runs if row["until"] == Until.MOST]
+        faster = {
+            share: [_acceleration(row, share, size, best) for row in those]
+            for share, those in ((HALF, runs), (MOST, far))
+        }
+        medians[method] = {s: float(np.median(faster[s])) if faster[s] else 0.0 for s in faster}
         shown.add_row(
             method,
-            str(len(runs)),
-            *(spread(faster[share]) for share in (HALF, MOST)),
+            f"{len(runs)} ({len(far)})",
+            *(spread(faster[share]) if faster[share] else "-" for share in (HALF, MOST)),
             *(_enhanced(runs, n, size, best) for n in EARLY),
-            spread([row["cpu_ask"] for row in runs], 2),
+            spread([row["cpu"] / (row["evaluations"] - 2) for row in runs], 2),
         )
     console.print(shown)
     return medians
@@ -189,13 +253,10 @@ def _acceleration(row: dict[str, Any], share: float, size: int, best: int) -> fl
 
 
 def _enhanced(rows: list[dict[str, Any]], n: int, size: int, best: int) -> str:
-    """The enhancement after n evaluations, of the runs that went so far."""
-    reached = [row for row in rows if row["evaluations"] >= n]
-    if len(reached) < len(rows) / 2:
+    """The enhancement after n evaluations; not read where a run, for having found enough, ended."""
+    if min(row["evaluations"] for row in rows) < n:
         return "-"
-    return spread(
-        [np.searchsorted(row["hits"], n, "right") / best * size / n for row in reached], 2
-    )
+    return spread([np.searchsorted(row["hits"], n, "right") / best * size / n for row in rows], 2)
 
 
 def _published(data: Path) -> list[dict[str, Any]]:
@@ -206,7 +267,8 @@ def _published(data: Path) -> list[dict[str, Any]]:
             "method": "published GP LCB2",
             "evaluations": len(counts),
             "hits": (1 + np.flatnonzero(np.diff(counts, prepend=0))).tolist(),
-            "cpu_ask": np.nan,
+            "cpu": math.nan,
+            "until": Until.MOST,
         }
         for counts in json.loads(text)["runs"]
     ]
@@ -228,12 +290,12 @@ def _means(console: Console, accelerations: dict[str, dict[str, dict[float, floa
 
 
 def _mean(accelerations: list[float]) -> str:
-    return f"{geometric(accelerations):.2f}" if all(accelerations) else "gave up"
+    return f"{geometric(accelerations):.2f}" if all(accelerations) else "-"
 
 
 def _paired(console: Console, rows: list[dict[str, Any]], against: str, data: Path) -> None:
     """Print evaluations to half of the top of each method over those of `against`, by seed."""
-    names = [name for name in SETS if any(row["set"] == name for row in rows)]
+    names = list(dict.fromkeys(row["set"] for row in rows))
     runs = {(row["set"], row["method"], row["seed"]): row for row in rows}
     title = f"evaluations to half of the top / those of {against}: geometric mean, 90 % interval"
     shown = Table(box=MARKDOWN, title=title)

@@ -13,6 +13,10 @@ mixture5      fractions x of five components A..E that sum to 1, at most three o
 branincurrin  Branin and Currin over the unit square, signs turned, reference (-18, -6)
 zdt2          ZDT2 in six numbers (a front that is not convex), signs turned, reference (-1.1, -3)
 
+Kept back, to decide defaults on, by name or --kept: branin, hartmann3, ackley5 (its best off the
+centre, at 0.3 of each range), levy5, rosenbrock4, and hartmann3n and levy5n with noise of about a
+tenth of their spread.
+
 With one target the regret is best possible - best true value so far; with two, the share of the
 largest hypervolume that is not yet covered. Points are mappings from parameter name to value.
 """
@@ -26,7 +30,7 @@ import numpy as np
 import scipy
 import torch
 from botorch.test_functions.multi_objective import ZDT2, BraninCurrin
-from botorch.test_functions.synthetic import Hartmann
+from botorch.test_functions.synthetic import Ackley, Branin, Hartmann, Levy, Rosenbrock
 
 from pools import Array
 
@@ -202,6 +206,23 @@ def _reals(count: int) -> tuple[Parameter, ...]:
     return tuple(Parameter(name=f"x{index}", kind="real") for index in range(1, count + 1))
 
 
+def _kept(name: str, function: Any, starts: int, noise: float = 0.0) -> Function:
+    """One of BoTorch's on the box that it is made for."""
+    ends = function.bounds.T.tolist()
+    parameters = tuple(
+        Parameter(name=f"x{index}", kind="real", low=low, high=high)
+        for index, (low, high) in enumerate(ends, start=1)
+    )
+    return Function(
+        name=name,
+        parameters=parameters,
+        value=partial(_botorch, function, [parameter.name for parameter in parameters]),
+        best=-float(function.optimal_value),
+        starts=starts,
+        noise=noise,
+    )
+
+
 def _hartmann(name: str, noise: float) -> Function:
     names = [parameter.name for parameter in _reals(6)]
     return Function(
@@ -254,5 +275,18 @@ FUNCTIONS = {
             starts=12,
             worst=(-1.1, -3.0),
         ),
+    )
+}
+
+KEPT = {
+    function.name: function
+    for function in (
+        _kept("branin", Branin(), 5),
+        _kept("hartmann3", Hartmann(dim=3), 7),
+        _kept("hartmann3n", Hartmann(dim=3), 7, noise=0.1),
+        _kept("ackley5", Ackley(dim=5, bounds=[(-9.0, 21.0)] * 5), 11),
+        _kept("levy5", Levy(dim=5), 11),
+        _kept("levy5n", Levy(dim=5), 11, noise=3.0),
+        _kept("rosenbrock4", Rosenbrock(dim=4), 9),
     )
 }
