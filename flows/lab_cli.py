@@ -84,3 +84,33 @@ def resolve(
         print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
     else:
         out.print("\n".join([f"{candidate}: {keep} is kept.", *told(campaign, changed)]))
+
+
+@lab.command()
+def edit(
+    folder: Dir,
+    candidate: Annotated[str, typer.Argument(help="A candidate on the worklist.")],
+    values: Annotated[list[str], typer.Argument(help="What is made instead: T=905 gas=argon ...")],
+    reason: Why,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a line of the worklist before it is made; who did it, and why, is put on record.
+
+    Only what is named changes, in the parameter's unit; of a composition, all fractions that are
+    not zero. What is asked is then the changed point: the model is fitted on it, and its results
+    are compared with it. The worklist is written anew.
+
+    Example: athanor lab edit my-lab 0004-fzy T=905 --reason "the furnace holds no 900"
+    """
+    from flows.outgoing import edit
+    from flows.people import user
+    from flows.views import plain
+    from loop.space.values import written
+
+    asked = edit(folder.absolute(), candidate, values, reason, user() if by is None else by)
+    if as_json:
+        said = {"candidate": asked.id, "point": plain(asked.point), "why": asked.why.cause}
+        print(json.dumps(said, indent=1))  # noqa: T201
+    else:
+        out.print(f"{asked.id} is now {written(asked.point)}. The worklist is written anew.")

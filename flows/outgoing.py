@@ -1,11 +1,15 @@
 """What goes out to a laboratory, rebuilt from the ledger whenever it is asked for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.folder import known
 from flows.rig import load
+from flows.typed import values
 from loop.errors import SettingsError
-from loop.run import replay, waiting
+from loop.people import editing
+from loop.records import Candidate
+from loop.run import decide, replay, waiting
 from oracles.folder.oracle import Folder
 from oracles.folder.publishing import FORMS
 
@@ -19,6 +23,16 @@ def laboratory(folder: Path) -> Folder:
         case _:
             expected = "a laboratory, oracle.kind = 'folder'"
             raise SettingsError(f"{folder}: oracle.kind", expected, repr(oracle.declaration.name))
+
+
+def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: str) -> Candidate:
+    """Change a line of the worklist, in the ledger and in worklist/; the candidate as it is now."""
+    campaign, _ = known(folder)
+    changes = values(words, campaign.problem.space)
+    lab = laboratory(folder)
+    after = decide(load(folder).rig, editing(candidate, changes, reason, by))
+    lab.submit(waiting(after))
+    return after.candidates[candidate]
 
 
 def rebuild(folder: Path) -> tuple[list[str], list[Path]]:

@@ -25,6 +25,7 @@ from loop.records import (
     Attached,
     Candidate,
     Closed,
+    Edited,
     Event,
     Failed,
     Health,
@@ -43,7 +44,7 @@ from loop.records import (
     Started,
     Vetoed,
 )
-from loop.space.values import Array, Point
+from loop.space.values import Array, Point, written
 
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
 
@@ -96,6 +97,7 @@ class Campaign:
     attempts: Mapping[str, int] = field(default_factory=dict)
     cut_off: Mapping[str, int] = field(default_factory=dict)
     vetoed: Mapping[str, Vetoed] = field(default_factory=dict)
+    edited: Mapping[str, Edited] = field(default_factory=dict)
     retracted: Mapping[str, Retracted] = field(default_factory=dict)
     informing: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     claims: Mapping[str, Claims] = field(default_factory=dict)
@@ -125,6 +127,9 @@ class Campaign:
     def _remember(self, before: "Campaign", touched: Iterable[str]) -> None:
         """Take over what `before` has worked out, where the touched candidates leave it true."""
         mine = vars(self)
+        known = before.candidates
+        if any(self.candidates[each] is not known[each] for each in touched if each in known):
+            return  # a point was edited
         if "rows" in vars(before):
             late = islice(self.candidates.values(), len(before.candidates), None)
             more = self.problem.space.encode(each.point for each in late)
@@ -172,8 +177,13 @@ class Campaign:
 
     @property
     def asked(self) -> int:
-        """How many candidates count toward the budget: all but the vetoed."""
-        return len(self.candidates) - len(self.vetoed)
+        """How many candidates count toward the budget: all but the vetoed and past data."""
+        return len(self.candidates) - len(self.vetoed) - self.attached
+
+    @cached_property
+    def attached(self) -> int:
+        """How many candidates are past data: measured before, and not paid for by the budget."""
+        return sum(map(is_past, self.candidates.values()))
 
     @property
     def best(self) -> Result | None:
@@ -221,6 +231,8 @@ class Campaign:
     def gains(self) -> tuple[tuple[Candidate, float | None], ...]:
         """How well it went after each answered candidate: a number that never falls, None before.
 
+        Past data is where it begins, and no step of its own.
+
         The utility of the best so far, in the unit of its target; its desirability; its balance
         (`loop.front.balance`); of a front, the hypervolume as a share of the box between the
         reference point and the best of each goal; of pure learning, the number of results.
@@ -235,7 +247,8 @@ class Campaign:
             if self._accounts[candidate.id].waits or candidate.id in self.vetoed:
                 continue
             gain = max((x for x in (known.get(candidate.id), gain) if x is not None), default=None)
-            steps.append((candidate, gain))
+            if not is_past(candidate):
+                steps.append((candidate, gain))
         return tuple(steps)
 
     @property
@@ -310,7 +323,7 @@ class Campaign:
         refused, measured = self._refused(candidate.id), self._measured(candidate.id)
         gone = candidate.id in self.vetoed or candidate.id in self.retracted
         return _Account(
-            waits=not gone and not refused and not measured,
+            waits=not gone and not is_past(candidate) and not refused and not measured,
             refusal=self._failures(candidate.id)[-1] if refused and not measured else None,
             result=self._result(candidate),
             torn=self.claims.get(candidate.id, _UNSAID).torn(),
@@ -373,6 +386,11 @@ class Campaign:
         return share(U, reference_point(self.problem.objective, U)) if len(U) else U[:, 0]
 
 
+def is_past(candidate: Candidate) -> bool:
+    """Whether a candidate was attached with its answer: nobody waits for the rest of it."""
+    return candidate.why.origin == "attached"
+
+
 def candidate_id(problem: Problem, number: int) -> str:
     """The id of a campaign's n-th candidate, such as `0007-kzf`."""
     return nth_id(problem.name, problem.seed, number)
@@ -396,6 +414,7 @@ class _Fold:
         self.attempts = dict(before.attempts)
         self.cut_off = dict(before.cut_off)
         self.vetoed = dict(before.vetoed)
+        self.edited = dict(before.edited)
         self.retracted = dict(before.retracted)
         self.informing = dict(before.informing)
         self.claims = dict(before.claims)
@@ -432,12 +451,10 @@ class _Fold:
                 self._known(event.candidate)
                 self.vetoed[event.candidate] = event
                 self.running.pop(event.candidate, None)
+            case Edited():
+                self._edit(event)
             case Started():
-                self._known(event.candidate)
-                if event.candidate in self.running:
-                    self.cut_off[event.candidate] = self.cut_off.get(event.candidate, 0) + 1
-                self.running[event.candidate] = event
-                self.attempts[event.candidate] = event.attempt
+                self._start(event)
             case Released():
                 self._known(event.candidate)
                 self.running.pop(event.candidate, None)
@@ -482,6 +499,26 @@ class _Fold:
         self._claims(event.candidate).keep(event.file, event.row)
         if event.candidate not in self.retracted:
             self.informing[event.candidate] = (len(self.candidates), None)
+
+    def _start(self, event: Started) -> None:
+        self._known(event.candidate)
+        if event.candidate in self.running:
+            self.cut_off[event.candidate] = self.cut_off.get(event.candidate, 0) + 1
+        self.running[event.candidate] = event
+        self.attempts[event.candidate] = event.attempt
+
+    def _edit(self, event: Edited) -> None:
+        """The candidate asks for another point; what was predicted of the old one is void."""
+        self._known(event.candidate)
+        asked = self.candidates[event.candidate]
+        point = self.space.complete(event.point)
+        before = {n: x for n, x in asked.point.items() if x != point[n]}
+        editor = f"edited by {event.by}" if event.by else "edited"
+        said = f"{editor}: {event.reason}; it was {written(before)}"
+        cause = "; ".join(filter(None, [asked.why.cause, said]))
+        why = replace(asked.why, cause=cause, value=None, predicted={}, nearest="", distance=None)
+        self.candidates[event.candidate] = replace(asked, point=point, why=why)
+        self.edited[event.candidate] = event
 
     def _pardon(self) -> None:
         """Ask again what failed for settings that have been put right since."""

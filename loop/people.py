@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
-from loop.records import Candidate, Event, Proposed, Resolved, Retracted, Vetoed, Why
+from loop.records import Candidate, Edited, Event, Proposed, Resolved, Retracted, Vetoed, Why
 from loop.space.values import Point
 
 
@@ -47,6 +47,33 @@ def vetoing(candidates: Sequence[str], reason: str, by: str = "") -> Decision:
             _require_known(campaign, candidate)
             _require_unanswered(campaign, candidate)
         return [Vetoed(candidate=each, reason=reason, by=by) for each in dict.fromkeys(candidates)]
+
+    return decide
+
+
+def editing(candidate: str, changes: Point, reason: str, by: str = "") -> Decision:
+    """Change the point of a candidate before it is made; CampaignError or SpaceError if it cannot.
+
+    What is asked is then the changed point, for everyone: worklist, model, comparison of results.
+    """
+
+    def decide(campaign: Campaign) -> list[Event]:
+        _require_reason(reason)
+        _require_known(campaign, candidate)
+        is_open = candidate in {each.id for each in campaign.pending}
+        if not is_open or campaign.latest(candidate):
+            raise CampaignError(
+                candidate,
+                "a candidate that waits for an answer",
+                f"one {state(campaign, candidate)}",
+                "What was made differently stands in the results, in a column such as executed:T.",
+            )
+        before = campaign.candidates[candidate].point
+        point = {**before, **changes}
+        if point == before:
+            raise CampaignError(candidate, "a change, such as T=905", "the point as it is")
+        campaign.problem.space.check(point)
+        return [Edited(candidate=candidate, point=point, reason=reason, by=by)]
 
     return decide
 
@@ -165,7 +192,7 @@ def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Deci
     return decide
 
 
-def because(event: Vetoed | Retracted | Resolved) -> str:
+def because(event: Vetoed | Retracted | Resolved | Edited) -> str:
     """Why a person decided so, and who it was: `too hot (by Ann)`."""
     return f"{event.reason} (by {event.by})" if event.by else event.reason
 

@@ -232,6 +232,16 @@ class Vetoed(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edited(_Strict):
+    """A person changed a candidate before it was made: the whole point that is asked now."""
+
+    candidate: str
+    point: Point
+    reason: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started(_Strict):
     """An attempt at an evaluation began: `worker` is `host/process id/process start time`."""
 
@@ -326,6 +336,7 @@ Event: TypeAlias = (
     | Attached
     | Proposed
     | Vetoed
+    | Edited
     | Started
     | Released
     | Observed

@@ -6,7 +6,7 @@ Rules are settings; whether one holds is a pure function of the campaign, also a
 from collections import Counter
 from dataclasses import dataclass
 
-from loop.campaign import Campaign
+from loop.campaign import Campaign, is_past
 from loop.errors import SettingsError
 from loop.objective import Objective
 
@@ -123,7 +123,7 @@ def _sought(objective: Objective) -> str:
 
 
 def _too_many_failures(rules: StopRules, campaign: Campaign) -> str | None:
-    failures = campaign.failures
+    failures = [each for each in campaign.failures if not is_past(each[0])]
     if campaign.answered < FEW or len(failures) <= rules.failures * campaign.answered:
         return None
     kinds = ", ".join(

@@ -8,6 +8,7 @@ from loop.records import (
     Amended,
     Attached,
     Closed,
+    Edited,
     Event,
     Ingested,
     Opened,
@@ -49,6 +50,8 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             yield Note(at=at, what="past data attached", text=text)
         case Vetoed():
             yield Note(at=at, what=f"{event.candidate} vetoed{_by(event)}", text=event.reason)
+        case Edited():
+            yield Note(at=at, what=f"{event.candidate} edited{_by(event)}", text=event.reason)
         case Retracted(candidate=key):
             what = f"{key} retracted{_by(event)}"
             yield Note(at=at, what=what, text=event.reason, hit=_led_to(key, before))
@@ -62,7 +65,7 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             pass
 
 
-def _by(event: Amended | Vetoed | Retracted) -> str:
+def _by(event: Amended | Vetoed | Edited | Retracted) -> str:
     return f" by {event.by}" if event.by else ""
 
 

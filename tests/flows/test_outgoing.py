@@ -85,3 +85,20 @@ def test_other_oracles_have_no_worklist(make, athanor):
     said = athanor("lab", "worklist", folder)
     assert said.code == 2
     assert "expected a laboratory, oracle.kind = 'folder', got 'function'" in said.err
+
+
+def test_an_edited_line_is_on_the_worklist_at_once(furnace, athanor):
+    """With the new value, no prediction, and who changed it; its results are compared with it."""
+    first = listed(furnace)[0]["candidate"]
+    words = ("T=605", "--reason", "it drifts", "--by", "Ann")
+    said = athanor("lab", "edit", furnace, first, *words)
+    assert (said.code, f"{first} is now T = 605" in said.out) == (0, True)
+    line = listed(furnace)[0]
+    assert line["T [K]"] == "605"
+    assert "edited by Ann: it drifts; it was T = " in line["why this one"]
+    (furnace / "results").mkdir(exist_ok=True)
+    text = f"candidate,T [K],strength [MPa]\n{first},605,300\n"
+    (furnace / "results" / "a.csv").write_text(text)
+    athanor("turn", furnace, "--no-prefect")
+    (result,) = known(furnace)[0].results
+    assert (result.point["T"], result.values) == (605.0, {"strength": 300.0})

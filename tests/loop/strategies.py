@@ -15,6 +15,7 @@ from loop.records import (
     Attached,
     Candidate,
     Closed,
+    Edited,
     Event,
     Failed,
     Ingested,
@@ -417,6 +418,9 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
         ),
         Proposed: st.builds(Proposed, candidates=asked),
         Vetoed: st.builds(Vetoed, candidate=texts, reason=texts, by=texts),
+        Edited: st.builds(
+            Edited, candidate=texts, point=points(problem.space), reason=texts, by=texts
+        ),
         Started: st.builds(Started, candidate=texts, attempt=st.integers(1, 9), worker=texts),
         Released: st.builds(Released, candidate=texts, attempt=st.integers(1, 9), worker=texts),
         Observed: st.builds(Observed, observation=observation),
