@@ -7,29 +7,29 @@ the caller decides again on what is true now. So there are no locks to hold and 
 
 What has been folded once is kept in memory and extended by what is new (`Ledger.replay`), so that
 a turn costs what happened in it, however long the history is.
+
+Where a server goes away before it could say that an append had been taken, the append is looked
+for when it is back (`loop.database`), not made twice.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from time import monotonic, sleep
+from functools import cache, partial
 from typing import Any, TypeAlias, get_args
+from weakref import finalize
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from sqlalchemy.schema import CreateTable
 
 from loop.campaign import Campaign
+from loop.database import connected, patiently
 from loop.errors import Conflict, LedgerError
 from loop.records import Event, Problem
 
-BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
-AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead log
+Entry: TypeAlias = tuple[str, Event]  # when it was written (ISO 8601, UTC), and what
 
 _table = sa.Table(
     "events",
@@ -40,9 +40,6 @@ _table = sa.Table(
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
-
-Entry: TypeAlias = tuple[str, Event]  # when it was written (ISO 8601, UTC), and what
-
 _classes: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 
 
@@ -90,15 +87,20 @@ class Ledger:
 
     def __post_init__(self) -> None:
         """Open the database and make the table where there is none; LedgerError where it can't."""
-        object.__setattr__(self, "engine", _engine(self.url))
+        object.__setattr__(self, "engine", connected(self.url))
+        finalize(self, self.engine.dispose)  # a server counts its connections
         with self._errors():
             self._create()
 
     def _create(self) -> None:
         """Make the table where there is none, even if another process is about to."""
         if not sa.inspect(self.engine).has_table(_table.name):
-            with self.engine.begin() as connection:
-                connection.execute(CreateTable(_table, if_not_exists=True))
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(CreateTable(_table, if_not_exists=True))
+            except sa.exc.DBAPIError:  # PostgreSQL lets one of several succeed
+                if not sa.inspect(self.engine).has_table(_table.name):
+                    raise
 
     def replay(self, problem: Problem) -> Campaign:
         """The campaign of the problem as it is now; only what is new is read and folded.
@@ -136,8 +138,8 @@ class Ledger:
             .where(wanted)
             .order_by(_table.c.seq)
         )
-        with self._errors(), self.engine.connect() as connection:  # a read takes no lock
-            rows = connection.execute(query).all()
+        with self._errors():
+            rows = patiently(lambda _: self._read(query))
         return [(at, decode_event(kind, body)) for at, kind, body in rows]
 
     def append(self, events: Sequence[Event], *, after: int) -> int:
@@ -150,15 +152,29 @@ class Ledger:
                 {"campaign": self.campaign, "seq": seq, "at": at, "kind": kind, "body": body}
             )
         if rows:
-            last = sa.select(sa.func.max(_table.c.seq)).where(_table.c.campaign == self.campaign)
-            with self._errors(), self.engine.begin() as connection:
-                if self.engine.dialect.name == "sqlite":
-                    # At once: a read that turns into a write would fail as busy.
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                if (connection.scalar(last) or 0) != after:
-                    raise _conflict()
-                connection.execute(sa.insert(_table), rows)
+            with self._errors():
+                patiently(partial(self._insert, rows))
         return after + len(rows)
+
+    def _read(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self.engine.connect() as connection:  # a read takes no lock
+            return connection.execute(query).all()
+
+    def _insert(self, rows: Sequence[dict[str, Any]], again: bool) -> None:  # noqa: FBT001
+        """Append the rows, or raise Conflict; made again, they may stand there already."""
+        mine = _table.c.campaign == self.campaign
+        numbers = [row["seq"] for row in rows]
+        same = sa.select(_table).where(mine & _table.c.seq.in_(numbers)).order_by(_table.c.seq)
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "sqlite":
+                # At once: a read that turns into a write would fail as busy.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if again and [dict(row) for row in connection.execute(same).mappings()] == rows:
+                return
+            last = connection.scalar(sa.select(sa.func.max(_table.c.seq)).where(mine))
+            if (last or 0) + 1 != numbers[0]:
+                raise _conflict()
+            connection.execute(sa.insert(_table), rows)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -171,11 +187,13 @@ class Ledger:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             place = sa.engine.make_url(self.url).render_as_string(hide_password=True)
             raise LedgerError(
-                f"ledger {place}",
-                "a database that can be read and written",
-                reason,
-                "Check that the folder exists, is writable and has free space; nothing was lost.",
+                f"ledger {place}", "a database that can be read and written", reason, self._remedy()
             ) from error
+
+    def _remedy(self) -> str:
+        if self.engine.dialect.name == "sqlite":
+            return "Check that the folder exists, is writable and has free space; nothing was lost."
+        return "Check that the server runs and lets you in; what was recorded is safe."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,69 +212,3 @@ def _conflict() -> Conflict:
     return Conflict(
         "ledger", "to be the next writer", "another writer's events", "Replay and decide again."
     )
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        parsed = sa.engine.make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return _engine_of_file(parsed)
-        return _engine_of_server(parsed)
-    except sa.exc.ArgumentError as error:
-        raise LedgerError(
-            "ledger",
-            "a database URL such as sqlite:///ledger.db",
-            str(error).splitlines()[0],  # SQLAlchemy leaves out the password
-            "A file has three slashes before its path.",
-        ) from error
-
-
-def _engine_of_file(url: sa.URL) -> sa.Engine:
-    if url.database in {None, "", ":memory:"}:
-        engine = sa.create_engine(
-            url, poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-    else:
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _engine_of_server(url: sa.URL) -> sa.Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")  # SQLAlchemy's own default is the old driver
-    try:
-        return sa.create_engine(url)
-    except ModuleNotFoundError as error:
-        raise LedgerError(
-            "ledger",
-            f"a driver for {url.drivername}",
-            "none",
-            "pip install 'athanor-loop[postgres]'",
-        ) from error
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    """Survive a power cut: write-ahead log, synchronised at every commit, transactions our own."""
-    connection.isolation_level = None  # the driver shall not open transactions behind our back
-    cursor = connection.cursor()
-    _write_ahead(cursor)
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _write_ahead(cursor: DBAPICursor) -> None:
-    """Turn the write-ahead log on, once whoever else opens the same new file has done so.
-
-    SQLite refuses this one statement at once, however long `timeout` lets others wait.
-    """
-    end = monotonic() + BUSY_S
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
-                raise
-            sleep(AGAIN_S)
-        else:
-            return

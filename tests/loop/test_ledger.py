@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
@@ -25,9 +26,41 @@ ANSWER = '{"observation": {"candidate": "a", "values": {"y": 1.5}, "source": {"o
 FIRST, SECOND, THIRD = Closed(reason="one"), Reopened(reason="two"), Closed(reason="three")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return request.getfixturevalue("postgres").database()
+
+
+def on(url, campaign="test"):
+    """A ledger in a database."""
+    return Ledger(url=url, campaign=campaign)
+
+
 def on_file(path, campaign="test"):
     """A ledger in a file."""
     return Ledger(url=f"sqlite:///{path}", campaign=campaign)
+
+
+def started(url, count):
+    """Two processes that append so many events each to one ledger."""
+    command = [sys.executable, appender.__file__, url]
+    return [subprocess.Popen([*command, name, str(count)]) for name in ("a", "b")]
+
+
+def racing(url, count):
+    """The exit codes of two such processes."""
+    return [racer.wait(timeout=120) for racer in started(url, count)]
+
+
+def require_each_once(ledger, count):
+    """Each event of each process stands once, in the order of its process."""
+    reasons = [event.reason for event in ledger.events() if isinstance(event, Closed)]
+    for name in ("a", "b"):
+        mine = [each for each in reasons if each[0] == name]
+        assert mine == [f"{name} {number}" for number in range(count)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -106,70 +139,64 @@ def test_what_would_not_be_read_back_is_not_written(event):
     assert ledger.events() == []
 
 
-def test_events_come_back_in_order_with_their_time(tmp_path):
+def test_events_come_back_in_order_with_their_time(url):
     """A second process sees what the first has written; times are ISO 8601 in UTC."""
-    assert on_file(tmp_path / "ledger.db").append([FIRST, SECOND], after=0) == 2
-    entries = on_file(tmp_path / "ledger.db").entries()
+    assert on(url).append([FIRST, SECOND], after=0) == 2
+    entries = on(url).entries()
     assert [event for _, event in entries] == [FIRST, SECOND]
     assert all(at.endswith("+00:00") for at, _ in entries)
 
 
-def test_two_campaigns_share_a_database(tmp_path):
+def test_two_campaigns_share_a_database(url):
     """Each has its own numbers."""
-    mine, other = (on_file(tmp_path / "ledger.db", name) for name in ("mine", "other"))
+    mine, other = (on(url, name) for name in ("mine", "other"))
     assert [mine.append([FIRST], after=0), other.append([SECOND], after=0)] == [1, 1]
     assert (mine.events(), other.events()) == ([FIRST], [SECOND])
 
 
-def test_appending_nothing_changes_nothing(tmp_path):
+def test_appending_nothing_changes_nothing(url):
     """No event, no row."""
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     assert ledger.append([], after=0) == 0
     assert ledger.events() == []
 
 
 @pytest.mark.parametrize("late", [[SECOND], [SECOND, THIRD]])
-def test_whoever_decided_on_an_older_state_is_refused(tmp_path, late):
+def test_whoever_decided_on_an_older_state_is_refused(url, late):
     """The second writer after the same event gets a Conflict, and not one of its events stands."""
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     ledger.append([FIRST], after=0)
     with pytest.raises(Conflict, match="another writer's events"):
         ledger.append(late, after=0)
     assert ledger.events() == [FIRST]
 
 
-def test_a_conflict_in_the_middle_writes_nothing(tmp_path):
+def test_a_conflict_in_the_middle_writes_nothing(url):
     """All events of an append, or none."""
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     ledger.append([FIRST, SECOND], after=0)
     with pytest.raises(Conflict, match="Replay"):
         ledger.append([SECOND, THIRD], after=1)
     assert ledger.events() == [FIRST, SECOND]
 
 
-def test_a_writer_ahead_of_the_ledger_is_refused(tmp_path):
+def test_a_writer_ahead_of_the_ledger_is_refused(url):
     """Who has seen more than there is, as after a restored backup, leaves no gap."""
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     ledger.append([FIRST], after=0)
     with pytest.raises(Conflict, match="Replay"):
         ledger.append([SECOND], after=5)
     assert ledger.events() == [FIRST]
 
 
-def test_two_processes_write_one_history(tmp_path):
+def test_two_processes_write_one_history(url):
     """Appending at once, each event of each process stands once, in the order of its process."""
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    command = [sys.executable, appender.__file__, url]
-    racers = [subprocess.Popen([*command, name, "25"]) for name in ("a", "b")]
-    assert [racer.wait(timeout=120) for racer in racers] == [0, 0]
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        numbers = [seq for (seq,) in connection.execute("select seq from events order by seq")]
-    connection.close()
+    assert racing(url, 25) == [0, 0]
+    ledger = on(url, "race")
+    with ledger.engine.connect() as connection:
+        numbers = connection.exec_driver_sql("select seq from events order by seq").scalars().all()
     assert numbers == list(range(1, 51))
-    events = Ledger(url=url, campaign="race").events()
-    reasons = [event.reason for event in events if isinstance(event, Closed)]
-    for name in ("a", "b"):
-        assert [each for each in reasons if each[0] == name] == [f"{name} {n}" for n in range(25)]
+    require_each_once(ledger, 25)
 
 
 def test_a_new_file_that_another_process_is_opening_is_waited_for(tmp_path):
@@ -200,9 +227,9 @@ def test_a_damaged_database_is_one_error(tmp_path):
     assert (tmp_path / "ledger.db").read_bytes() == b"not a database" * 100
 
 
-def test_a_damaged_row_is_one_error(tmp_path):
+def test_a_damaged_row_is_one_error(url):
     """A body that somebody edited by hand is not skipped."""
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     ledger.append([FIRST], after=0)
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("""update events set body = '{"reason": null}'""")
@@ -263,12 +290,60 @@ def test_a_ledger_put_back_from_a_copy_is_read_anew(tmp_path):
     assert ledger.replay(problem).closed == "three"
 
 
-def test_a_ledger_of_a_whole_campaign_replays(tmp_path):
+def test_a_ledger_of_a_whole_campaign_replays(url):
     """What is read back folds to the same campaign."""
     problem = rigs.asked()
     chosen = rigs.candidates(problem, 2)
     answers = rigs.observed(rigs.measured(chosen[0], y=1.0), rigs.failed(chosen[1]))
     events = [Opened(problem=problem), Proposed(candidates=chosen), *answers]
-    ledger = on_file(tmp_path / "ledger.db")
+    ledger = on(url)
     ledger.append(events, after=0)
     assert Campaign.replay(problem, ledger.events()) == Campaign.replay(problem, events)
+
+
+def test_several_processes_make_one_table(postgres):
+    """PostgreSQL refuses all but one of those that make a table at once; none of them notices."""
+    url = postgres.schema()
+    with ThreadPoolExecutor(8) as threads:
+        ledgers = list(threads.map(on, [url] * 8))
+    assert ledgers[0].append([FIRST], after=0) == 1
+    assert [ledger.events() for ledger in ledgers] == [[FIRST]] * 8
+
+
+def test_a_server_that_restarts_is_waited_for(postgres):
+    """Two processes write while it is cut off twice: each event stands once, in order."""
+    url = postgres.schema()
+    racers = started(url, 80)
+    ledger = on(url, "race")
+    for events in (20, 80):
+        while len(ledger.events()) < events:
+            time.sleep(0.01)
+        postgres.kill()
+        time.sleep(0.5)
+        postgres.start()
+    assert [racer.wait(timeout=120) for racer in racers] == [0, 0]
+    require_each_once(ledger, 80)
+
+
+def test_an_append_whose_confirmation_was_lost_is_found(url):
+    """Made again, it is recognised by its rows; another's event in its place is a conflict."""
+    ledger = on(url)
+    ledger.append([FIRST, SECOND], after=0)
+    with ledger.engine.connect() as connection:
+        rows = connection.exec_driver_sql("select * from events order by seq").mappings().all()
+    rows = [dict(row) for row in rows]
+    ledger._insert(rows, again=True)
+    with pytest.raises(Conflict, match="another writer's"):
+        ledger._insert(rows[:1], again=False)
+    with pytest.raises(Conflict, match="another writer's"):
+        ledger._insert([rows[0], rows[1] | {"body": "{}"}], again=True)
+    assert ledger.events() == [FIRST, SECOND]
+
+
+def test_a_server_that_is_not_there_is_one_error(postgres):
+    """The reason and the remedy, at once, and without the password."""
+    there = postgres.schema().partition("/postgres?")[0]
+    nowhere = f"{there.replace('postgres@', 'postgres:secret@')}/nowhere"
+    with pytest.raises(LedgerError, match=r"\"nowhere\" does not exist.* server runs") as caught:
+        on(nowhere)
+    assert "secret" not in str(caught.value)

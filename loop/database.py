@@ -1,0 +1,130 @@
+"""The database of a ledger: SQLite's file or a PostgreSQL server, and how it is waited for.
+
+Others who write to a file are waited for by SQLite itself. A server that has been there and goes
+away, as when it is started anew, is waited for here; what was not confirmed is done again.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from loop.errors import LedgerError
+
+BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
+AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead log
+AWAY_S = 60  # how long a server that went away is waited for; a restart takes it a few seconds
+RECALL_S = 0.5  # from one attempt to reach it to the next
+AWAY = ("08", "57P")  # SQLSTATE of lost connections, of a shutdown and of a start
+
+T = TypeVar("T")
+
+
+def connected(url: str) -> sa.Engine:
+    """The database at a URL, not yet asked anything; LedgerError where it is none."""
+    try:
+        parsed = sa.engine.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _engine_of_file(parsed)
+        return _engine_of_server(parsed)
+    except sa.exc.ArgumentError as error:
+        raise LedgerError(
+            "ledger",
+            "a database URL such as sqlite:///ledger.db",
+            str(error).splitlines()[0],  # SQLAlchemy leaves out the password
+            "A file has three slashes before its path.",
+        ) from error
+
+
+def _engine_of_file(url: sa.URL) -> sa.Engine:
+    if url.database in {None, "", ":memory:"}:
+        engine = sa.create_engine(
+            url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+    else:
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _engine_of_server(url: sa.URL) -> sa.Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")  # SQLAlchemy's own default is the old driver
+    try:
+        # A connection that was cut off while nobody used it is replaced before it is used.
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=_watchful(url))
+    except ModuleNotFoundError as error:
+        raise LedgerError(
+            "ledger",
+            f"a driver for {url.drivername}",
+            "none",
+            "pip install 'athanor-loop[postgres]'",
+        ) from error
+
+
+def _watchful(url: sa.URL) -> dict[str, int]:
+    """What makes libpq notice that the other end has gone without a word: by default, in hours."""
+    if url.drivername != "postgresql+psycopg":
+        return {}
+    wanted = {
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * AWAY_S,
+    }
+    return {key: value for key, value in wanted.items() if key not in url.query}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Survive a power cut: write-ahead log, synchronised at every commit, transactions our own."""
+    connection.isolation_level = None  # the driver shall not open transactions behind our back
+    cursor = connection.cursor()
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Turn the write-ahead log on, once whoever else opens the same new file has done so.
+
+    SQLite refuses this one statement at once, however long `timeout` lets others wait.
+    """
+    end = monotonic() + BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(AGAIN_S)
+        else:
+            return
+
+
+def patiently(work: Callable[[bool], T]) -> T:
+    """What the work returns, which is told whether it is done again; LedgerError's cause if not.
+
+    It is done again for AWAY_S, as long as a server that was there is away.
+    """
+    end, again = monotonic() + AWAY_S, False
+    while True:
+        try:
+            return work(again)
+        except sa.exc.DBAPIError as error:
+            if not _is_away(error) or monotonic() > end:
+                raise
+        again = True
+        sleep(RECALL_S)
+
+
+def _is_away(error: sa.exc.DBAPIError) -> bool:
+    """Whether the server could not be reached, or has cut the connection off."""
+    if isinstance(error.orig, sqlite3.Error) or not isinstance(error, sa.exc.OperationalError):
+        return False  # a file has no server to lose
+    state = getattr(error.orig, "sqlstate", None)  # none where nobody was there to say one
+    return state is None or str(state).startswith(AWAY)
