@@ -35,9 +35,10 @@ app.add_typer(lab, name="lab")
 
 
 class Template(StrEnum):
-    """A campaign to start from: a calculator, a laboratory, a table of known answers."""
+    """A campaign to start from: a calculator, real DFT, a laboratory, a table of known answers."""
 
     alloy = "alloy"
+    dft = "dft"
     lab = "lab"
     table = "table"
 

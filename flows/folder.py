@@ -23,7 +23,7 @@ SCHEMA = "campaign.schema.json"
 DATABASE = "ledger.db"
 REPORT = "report.html"
 
-Template: TypeAlias = Literal["alloy", "lab", "table", "own"]
+Template: TypeAlias = Literal["alloy", "dft", "lab", "table", "own"]
 
 
 def read(folder: Path) -> dict[str, Json]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import assert_never
 
 from flows.around import around
+from flows.dft import asked
 from flows.own import instance
 from flows.refusal import nearest
 from flows.settings import (
@@ -156,13 +157,16 @@ def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
         _require_fit(target, own, table)
         if target in units:
             convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
+    code = asked(table, problem, folder)
     return AtomsOracle(
         folder=folder,
         structure=builder(table, problem, folder),
         properties=properties,
         units={target: units[target] for target in properties if target in units},
-        calculator=table.calculator,
-        settings=table.settings,
+        calculator=code.calculator,
+        settings=code.settings,
+        relax=code.relax,
+        varied=code.varied,
         fmax=table.fmax,
         steps=table.steps,
         wall_s=table.wall_s,

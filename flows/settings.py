@@ -227,7 +227,7 @@ class RandomAlloyTable(_Table):
 
     kind: Literal["random-alloy"]
     composition: str = Field(description="name of the composition parameter")
-    lattice: str = Field(default="fcc", description="fcc, bcc or hcp")
+    lattice: str = Field(default="fcc", description="fcc, bcc, hcp or diamond")
     supercell: list[int] = Field(default=[2, 2, 2], min_length=3, max_length=3)
     start: float | None = Field(default=None, description="lattice constant to start from, Å")
     ordering: Arranged = "random"
@@ -298,6 +298,52 @@ Structures: TypeAlias = Annotated[
 ]
 
 
+Varied: TypeAlias = float | str  # a number, or the name of the parameter that has it
+DENSITY = Field(
+    default=None, description="k-points per 1/Å along each reciprocal vector; or a parameter"
+)
+GRID = Field(default=None, min_length=3, max_length=3, description="or their number along each")
+
+
+class EspressoTable(_Table):
+    """Quantum ESPRESSO, `pw.x`."""
+
+    command: str = Field(default="pw.x", description='such as "mpirun -np 4 pw.x"')
+    pseudo_dir: str = Field(
+        default="/usr/share/espresso/pseudo", description="folder of the pseudopotentials"
+    )
+    pseudopotentials: dict[str, str] = Field(
+        min_length=1, description='{Si = "Si.pz-vbc.UPF"}: a file for every element'
+    )
+    cutoff_ry: Varied = Field(description="of the wave functions, Ry; or a parameter")
+    density_cutoff_ry: float | None = Field(
+        default=None, gt=0, description="of the density, Ry; else four times the other"
+    )
+    k_density: Varied | None = DENSITY
+    k_grid: list[int] | None = GRID
+    smearing: Literal["cold", "gaussian", "methfessel-paxton", "fermi-dirac", "none"] = "cold"
+    width_ry: float = Field(default=0.01, gt=0, description="of the smearing, Ry")
+    spin: dict[str, float] = Field(
+        default={}, description="{Ni = 0.3}: starting magnetisation, -1 to 1, by element"
+    )
+    input_data: dict[str, Any] = Field(default={}, description="whatever else pw.x knows")
+
+
+class GpawTable(_Table):
+    """GPAW with plane waves, in a Python of its own."""
+
+    python: str = Field(default="/usr/bin/python3", description="an interpreter that has GPAW")
+    cutoff_ev: Varied = Field(description="of the plane waves, eV; or a parameter")
+    xc: str = Field(default="PBE", description="functional, as GPAW names it")
+    k_density: Varied | None = DENSITY
+    k_grid: list[int] | None = GRID
+    width_ev: float = Field(default=0.1, gt=0, description="of the Fermi-Dirac smearing, eV")
+    spin: dict[str, float] = Field(
+        default={}, description="{Ni = 0.6}: moment to start from, by element"
+    )
+    keywords: dict[str, Any] = Field(default={}, description="whatever else GPAW knows")
+
+
 class AtomsTable(_Asked):
     """An ASE calculator answers."""
 
@@ -314,6 +360,16 @@ class AtomsTable(_Asked):
     )
     calculator: str = Field(default="ase.calculators.emt:EMT", description="package.module:Class")
     settings: dict[str, Any] = Field(default={}, description="keywords of the calculator")
+    espresso: EspressoTable | None = Field(
+        default=None, description="Quantum ESPRESSO, in place of calculator and settings"
+    )
+    gpaw: GpawTable | None = Field(
+        default=None, description="GPAW, in place of calculator and settings"
+    )
+    relax: Literal["cell", "volume", "positions"] | None = Field(
+        default=None,
+        description="what is free; else volume with espresso and gpaw, and cell with others",
+    )
     properties: dict[str, str] | None = Field(
         default=None, description="property of each target; else its own name"
     )

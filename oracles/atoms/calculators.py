@@ -23,6 +23,7 @@ from ase.calculators.calculator import BadConfiguration, BaseCalculator
 from ase.config import cfg
 
 from loop.errors import OracleError
+from oracles.atoms import espresso, gpaw
 from oracles.atoms.failures import Refusal, refuse
 from oracles.atoms.retries import merged
 
@@ -37,6 +38,7 @@ PACKAGES = {
     "pw.x": "quantum-espresso",
     "xtb": "xtb",
 }
+DATA = "quantum-espresso-data"  # and of its pseudopotentials
 # What calculators compute only where they are told to, and every relaxation needs.
 NEEDED: Mapping[str, Mapping[str, Any]] = {
     "espresso": {"input_data": {"tprnfor": True, "tstress": True}},
@@ -68,6 +70,8 @@ def make(path: str, settings: Mapping[str, Any], folder: Path) -> BaseCalculator
     try:
         keywords = _value(merged(needed, settings))
         calculator = load(path)(**keywords)
+    except Refusal:
+        raise
     except BadConfiguration as error:
         raise refuse("bad_input", f"{path}: {error}") from error
     except Exception as error:
@@ -121,12 +125,32 @@ def _require_pseudopotentials(calculator: BaseCalculator) -> None:
         return
     for symbol, file in files.items():
         if not (Path(place) / file).is_file():
-            raise refuse("no_parameters", f"{symbol}: no pseudopotential {file} in {place}")
+            said = f"{symbol}: no pseudopotential {file} in {place}; {_remedy(Path(place), symbol)}"
+            raise refuse("no_parameters", said)
 
 
-def versions(path: str) -> dict[str, str]:
-    """Versions of ASE, NumPy, and the calculator's package, where it states one."""
+def _remedy(place: Path, symbol: str) -> str:
+    """What there is for the element, or where to get some."""
+    if not place.is_dir():
+        debian = place == Path(espresso.DEBIAN)
+        return f"Debian has it in the package {DATA}" if debian else "there is no such folder"
+    there = sorted(file.name for file in place.iterdir() if _is_of(file.name, symbol))
+    return f"for {symbol} there is {', '.join(there) or 'none'}"
+
+
+def _is_of(name: str, symbol: str) -> bool:
+    """Whether a pseudopotential file is called by this element: Si.pz-vbc.UPF, O_US.van."""
+    return name.startswith(symbol) and not name[len(symbol) : len(symbol) + 1].isalpha()
+
+
+def versions(path: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of ASE, NumPy, and the calculator's package or program, where it states one."""
     found = {}
+    match path, settings:
+        case espresso.PATH, {"command": str(command)}:
+            found["pw.x"] = espresso.version(command)
+        case gpaw.PATH, {"python": str(python)}:
+            found["gpaw"] = gpaw.version(python)
     for package in ("ase", "numpy", path.partition(":")[0].partition(".")[0]):
         try:
             found[package] = version(package)

@@ -184,11 +184,16 @@ def _cause(error: BaseException, calculator: str) -> Cause:
         return "parser"
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return "output"
-    return _by_name(error, calculator) or _by_type(error)
+    return _of_name(type(error).__name__, calculator) or _by_type(error)
 
 
-def _by_name(error: BaseException, calculator: str) -> Cause:
-    name = type(error).__name__
+def named(name: str, calculator: str) -> Cause:
+    """The cause of an exception that another Python has raised, by the name of its class."""
+    found = _of_name(name, calculator)
+    return found or next((cause for kind, cause in BY_TYPE if kind.__name__ == name), "")
+
+
+def _of_name(name: str, calculator: str) -> Cause:
     for where, expected, cause in BY_NAME:
         if where in calculator.lower() and name == expected:
             return cause

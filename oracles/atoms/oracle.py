@@ -22,7 +22,7 @@ from oracles.atoms.calculators import load, require_own_folder, versions
 from oracles.atoms.evaluation import Found, Refused, Request
 from oracles.atoms.failures import Refusal
 from oracles.atoms.properties import REFERRED, UNITS, Options
-from oracles.atoms.relaxation import Limits
+from oracles.atoms.relaxation import Free, Limits
 from oracles.atoms.retries import ladder, merged
 from oracles.atoms.structures import Built, element
 
@@ -44,9 +44,11 @@ class AtomsOracle:
     self-consistent cycle does not converge, at most two other settings are tried, each in an
     attempt of its own: `retry`, or those of `retries` for the calculator. `config` is a
     configuration file of ASE's. `keep` keeps the folders of all attempts, not of the failed only.
-    `options` says what some properties are of: the facet, the phases of the hull. Energies refer to
-    elements, atoms, molecules and phases that the same calculator has relaxed with the same
-    settings, and that are kept in structures.db.
+    `options` says what some properties are of: the facet, the phases of the hull. `relax` is what
+    is free in a relaxation. `varied` is setting -> parameter, where candidates bring their own:
+    settings that the calculator then refuses are infeasible, not wrong for every one. Energies
+    refer to elements, atoms, molecules and phases that the same calculator has relaxed with the
+    same settings, and that are kept in structures.db.
     """
 
     folder: Path
@@ -66,6 +68,8 @@ class AtomsOracle:
     config: Path | None = None
     keep: bool = False
     options: Options = field(default_factory=Options)
+    relax: Free = "cell"
+    varied: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise OracleError or UnitError for settings that no candidate could be evaluated with."""
@@ -99,7 +103,7 @@ class AtomsOracle:
         return Declaration(
             name=NAME,
             measures={target: self._unit(target) for target in self.properties},
-            takes=self.structure.takes,
+            takes=self.structure.takes | frozenset(self.varied.values()),
             wall_s=self.wall_s * len(self._ladder),
             cost=self.cost,
         )
@@ -107,7 +111,8 @@ class AtomsOracle:
     def require(self) -> None:
         """Raise OracleError where the calculator, a program or a file that it needs is missing."""
         built = Built(crystal=element("Cu"), executed=None)
-        request = replace(self._request(built, self.settings), probe=True)
+        some = {**self.settings, **dict.fromkeys(self.varied, 1.0)}  # what candidates will bring
+        request = replace(self._request(built, some), probe=True)
         result, _ = attempt(self.folder, PROBE, request, self._bounds)
         if isinstance(result, Refused):
             expected = f"a calculator {self.calculator} that can run"
@@ -132,6 +137,8 @@ class AtomsOracle:
         last = tried[-1]
         if isinstance(last.result, Refused):
             refused = replace(last.result, message=last.result.message + _vain(tried))
+            if self.varied and refused.cause == "bad_input":
+                refused = replace(refused, kind="infeasible")
             return self._failed(candidate, refused, last.path, seconds)
         self._keep(candidate, last.result, last)
         source = self._source(last.path, seconds)
@@ -140,8 +147,9 @@ class AtomsOracle:
     def _tried(self, candidate: Candidate, built: Built) -> list["Tried"]:
         """The attempts: one, or more with other settings where the cycle does not converge."""
         tried = []
+        own = {key: candidate.point.get(name) for key, name in self.varied.items()}
         for changes in self._ladder:
-            settings = merged(self.settings, changes)
+            settings = merged({**self.settings, **own}, changes)
             request = self._request(built, settings)
             result, path = attempt(self.folder, candidate.id, request, self._bounds, keep=self.keep)
             tried.append(Tried(result=result, path=path, changes=changes, settings=settings))
@@ -154,7 +162,7 @@ class AtomsOracle:
             "point": candidate.point,
             "calculator": self.calculator,
             "settings": last.settings,
-            "versions": versions(self.calculator),
+            "versions": versions(self.calculator, last.settings),
             "attempt": last.path,
         }
         database.save(self.folder, candidate.id, found.atoms, found.values, provenance)
@@ -170,7 +178,12 @@ class AtomsOracle:
             properties=wanted,
             calculator=self.calculator,
             settings=settings,
-            limits=Limits(fmax=self.fmax, steps=self.steps, volume_change=self.volume_change),
+            limits=Limits(
+                fmax=self.fmax,
+                steps=self.steps,
+                volume_change=self.volume_change,
+                relax=self.relax,
+            ),
             references=known,
             options=self.options,
             config=self._config,
@@ -207,7 +220,10 @@ class AtomsOracle:
 
     def _source(self, path: str, seconds: float) -> Source:
         return Source(
-            oracle=NAME, versions=versions(self.calculator), attempt=path, seconds=seconds
+            oracle=NAME,
+            versions=versions(self.calculator, self.settings),
+            attempt=path,
+            seconds=seconds,
         )
 
     def _unit(self, target: str) -> str:
@@ -228,7 +244,9 @@ class AtomsOracle:
 
     def _recipe(self, settings: Mapping[str, Any]) -> str:
         """Names the calculator with all that its energies depend on."""
-        parts = [self.calculator, settings, self.fmax, versions(self.calculator)]
+        parts = [self.calculator, settings, self.fmax, versions(self.calculator, settings)]
+        if self.relax != "cell":
+            parts.append(self.relax)
         if self.config is not None:
             parts.append(self._config)
         digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()

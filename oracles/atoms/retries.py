@@ -10,6 +10,10 @@ from typing import Any
 from loop.errors import OracleError
 
 MOST = 2
+GPAW: Sequence[Mapping[str, Any]] = (
+    {"maxiter": 1000, "mixer": {"beta": 0.02, "nmaxold": 5, "weight": 100.0}},
+    {"maxiter": 2000, "mixer": {"beta": 0.005, "nmaxold": 8, "weight": 100.0}},
+)
 # By a part of `package.module:Class`. Espresso takes a key of any section at the top of
 # `input_data`, where it counts more than the same key in its section.
 LADDERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
@@ -24,10 +28,8 @@ LADDERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
             }
         },
     ),
-    "gpaw": (
-        {"maxiter": 1000, "mixer": {"beta": 0.02, "nmaxold": 5, "weight": 100.0}},
-        {"maxiter": 2000, "mixer": {"beta": 0.005, "nmaxold": 8, "weight": 100.0}},
-    ),
+    "oracles.atoms.gpaw": tuple({"keywords": each} for each in GPAW),
+    "gpaw": GPAW,
 }
 
 

@@ -18,11 +18,12 @@ from loop.errors import OracleError
 from loop.records import Candidate, derive_seed
 from loop.space.values import Point, Value
 from oracles.atoms.failures import Refusal
+from oracles.atoms.murnaghan import EquationOfState
 from oracles.atoms.orderings import Ordering, arranged
 
 # Atoms in the cell that is repeated: conventional for the cubic lattices, primitive for hcp.
 SITES: Mapping[str, int] = {"fcc": 4, "bcc": 2, "hcp": 2, "sc": 1, "diamond": 8}
-ALLOY_LATTICES = ("fcc", "bcc", "hcp")
+ALLOY_LATTICES = ("fcc", "bcc", "hcp", "diamond")
 HEXAGONAL = ("hcp", "A3")  # lattices and prototypes whose a is that of the basal plane
 TETRAGONAL = ("L1_0",)
 IDEAL_C_OVER_A = (8 / 3) ** 0.5  # of close-packed spheres
@@ -41,13 +42,15 @@ class Slab:
 class Crystal:
     """Atoms on a known lattice, in `supercell` repeats of its cell.
 
-    `slab` is what was cut from it, where an adsorbate is asked about.
+    `slab` is what was cut from it, where an adsorbate is asked about; `equation` its equation of
+    state, where its volume was found by one.
     """
 
     atoms: Atoms
     lattice: str
     supercell: tuple[int, int, int]
     slab: Slab | None = None
+    equation: EquationOfState | None = None
 
     @property
     def lattice_constant(self) -> float:

@@ -3,6 +3,8 @@
 import pytest
 
 from flows.rig import load
+from loop.errors import LoopError
+from oracles.atoms import espresso, gpaw
 from oracles.atoms.oracle import AtomsOracle
 
 CAMPAIGN = """
@@ -67,3 +69,99 @@ def test_what_is_stated_reaches_the_oracle(tmp_path):
         {"input_data": {"occupations": "smearing", "degauss": 0.02}},
     ]
     assert made.declaration.wall_s == 3 * made.wall_s
+
+
+TABLE = """
+[oracle.espresso]
+pseudo_dir = "pseudo"
+pseudopotentials = { Si = "Si.UPF", Ge = "Ge.UPF" }
+cutoff_ry = 12
+k_density = 2.5
+"""
+GPAW = """
+relax = "cell"
+[oracle.gpaw]
+python = "own/python"
+cutoff_ev = 300
+k_grid = [2, 2, 2]
+spin = { Si = 0.5 }
+"""
+
+
+def written(folder, oracle):
+    """The folder of a campaign with this [oracle]."""
+    (folder / "campaign.toml").write_text(CAMPAIGN.format(oracle=oracle), "utf-8")
+    return folder
+
+
+def test_espresso_has_a_table_of_its_own(tmp_path):
+    """It becomes our calculator; paths are the folder's, and the volume is found by energies."""
+    made = load(written(tmp_path, TABLE)).rig.oracle
+    assert isinstance(made, AtomsOracle)
+    assert (made.calculator, made.relax) == (espresso.PATH, "volume")
+    assert made.settings["pseudo_dir"] == str(tmp_path / "pseudo")
+    assert made.settings["cutoff_ry"] == 12
+    assert espresso.Input(**{k: v for k, v in made.settings.items() if k in KEYS}).k_density == 2.5
+
+
+KEYS = ("cutoff_ry", "k_density", "smearing", "width_ry")
+
+
+def test_gpaw_has_a_table_of_its_own(tmp_path):
+    """With the other Python by its path, and what is to be free as it is stated."""
+    made = load(written(tmp_path, GPAW)).rig.oracle
+    assert isinstance(made, AtomsOracle)
+    assert (made.calculator, made.relax) == (gpaw.PATH, "cell")
+    assert made.settings["python"] == str(tmp_path / "own" / "python")
+    assert made.settings["spin"] == {"Si": 0.5}
+
+
+def test_a_parameter_may_be_a_cut_off(tmp_path):
+    """Each candidate then brings its own, and the parameter is one that the oracle takes."""
+    text = TABLE.replace("= 12", '= "E"')
+    folder = written(tmp_path, text)
+    energy = '[[parameter]]\nname = "E"\nkind = "continuous"\nlow = 8\nhigh = 20\n'
+    file = folder / "campaign.toml"
+    file.write_text(file.read_text().replace("[[target]]", energy + "[[target]]"))
+    made = load(folder).rig.oracle
+    assert isinstance(made, AtomsOracle)
+    assert made.varied == {"cutoff_ry": "E"}
+    assert "cutoff_ry" not in made.settings
+    assert made.declaration.takes == frozenset({"element", "E"})
+
+
+@pytest.mark.parametrize(
+    ("oracle", "says"),
+    [
+        (TABLE.replace("Ge =", "C ="), "pseudopotentials: .* got none for Ge.*of pseudo for Ge"),
+        (TABLE + "k_grid = [2, 2, 2]\n", "oracle.espresso: expected k_density or k_grid, got both"),
+        (TABLE.replace("k_density = 2.5", ""), "expected k_density or k_grid, got neither"),
+        (TABLE.replace("= 12", "= 0"), "cutoff_ry: expected a number above 0"),
+        (TABLE.replace("= 12", '= "E"'), r"a parameter with numbers \(none\), got 'E'"),
+        (TABLE.replace("cutoff_ry", "cutof_ry"), "Did you mean 'cutoff_ry'"),
+        (TABLE + GPAW.partition("[oracle.gpaw]")[2].join(["[oracle.gpaw]", ""]), "one calculator"),
+        ('calculator = "ase.calculators.emt:EMT"' + TABLE, "got calculator and espresso"),
+        ("settings = {a = 1}" + TABLE, r"none beside \[oracle.espresso\]"),
+        (TABLE + 'smearing = "warm"\n', "smearing: expected one of 'cold'"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(tmp_path, oracle, says):
+    """One sentence, before anything runs."""
+    with pytest.raises(LoopError, match=says):
+        load(written(tmp_path, oracle))
+
+
+@pytest.mark.parametrize(
+    ("oracle", "says"),
+    [
+        (TABLE.replace("[oracle.espresso]", '[oracle.espresso]\ncommand = "no-pw.x"'), "no-pw.x"),
+        (TABLE.replace("[oracle.espresso]", '[oracle.espresso]\ncommand = "sh"'), "Si.UPF in "),
+        (GPAW, "own/python, a Python that has GPAW; Debian has it in the package gpaw"),
+    ],
+)
+def test_check_names_what_is_missing(tmp_path, athanor, oracle, says):
+    """The program, the pseudopotential, the interpreter: one error, before a candidate is asked."""
+    said = athanor("check", written(tmp_path, oracle))
+    assert said.code == 3
+    assert says in said.out + said.err
+    assert (said.out + said.err).count("expected a calculator") == 1

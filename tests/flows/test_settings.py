@@ -322,7 +322,7 @@ def test_a_database_that_cannot_be_reached_is_the_environments_fault(make, athan
     assert "/nowhere/at/all.db" in said.err
 
 
-@pytest.mark.parametrize("template", ["alloy", "lab", "table", "own"])
+@pytest.mark.parametrize("template", ["alloy", "dft", "lab", "table", "own"])
 def test_templates_obey_the_published_schema(template):
     """What init writes is what the JSON Schema allows."""
     text = (files("flows") / "templates" / template / "campaign.toml").read_text()

@@ -12,7 +12,7 @@ from ase.db import connect
 
 from loop.errors import OracleError, UnitError
 from loop.records import Candidate, Measured, Why
-from oracles.atoms.compression import birch_murnaghan
+from oracles.atoms.murnaghan import birch_murnaghan
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.structures import BulkElement, RandomAlloy
 
