@@ -25,12 +25,12 @@ Seen: TypeAlias = frozenset[tuple[str, int, int]]
 
 def take(setup: Setup, worker: Worker) -> Campaign:
     """One turn of any campaign; rows that a laboratory must correct go back in rejected/."""
+    lab = setup.rig.oracle
+    if isinstance(lab, Folder):
+        lab.recall(replay(setup.rig))
     after = turn(setup.rig, worker)
-    match setup.rig.oracle:
-        case Folder(encoding=encoding):
-            write_rejected(setup.folder, after.ingested, encoding=encoding)
-        case _:
-            pass
+    if isinstance(lab, Folder):
+        write_rejected(setup.folder, after.ingested, lab.tables)
     return after
 
 

@@ -1,5 +1,6 @@
 """The oracle of a campaign folder, from the table [oracle], and whether it answers the question."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
@@ -32,8 +33,10 @@ from loop.units import convert
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.properties import UNITS
 from oracles.command import Command
+from oracles.folder.columns import fields
 from oracles.folder.making import Making
 from oracles.folder.oracle import Folder
+from oracles.folder.reading import Reading
 from oracles.folder.weighing import Weighing
 from oracles.function import Function
 from oracles.service import Service
@@ -82,9 +85,8 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 folder=folder,
                 space=problem.space,
                 objective=problem.objective,
-                encoding=table.encoding,
-                decimal=table.decimal,
                 making=_making(table, problem),
+                reading=_reading(table, problem),
             )
         case _:
             assert_never(table)
@@ -98,6 +100,50 @@ def _making(table: FolderTable, problem: Problem) -> Making:
         repeats=table.repeats,
         weighing=None if table.weigh is None else _weighing(table.weigh, problem),
     )
+
+
+def _reading(table: FolderTable, problem: Problem) -> Reading:
+    """How its files are read; SettingsError for what is not in the campaign."""
+    targets = problem.objective.names
+    labels = [label for p in problem.space.parameters for label in (p.name, *fields(p))]
+    known = {
+        "plausible": targets,
+        "detection": targets,
+        "tolerance": labels,
+        "limit": labels,
+    }
+    for key, names in known.items():
+        for name in getattr(table, key):
+            if name not in names:
+                raise SettingsError(
+                    f"oracle.{key}.{name}",
+                    f"one of {', '.join(dict.fromkeys(names))}",
+                    repr(name),
+                    nearest(name, names) or "Correct it.",
+                )
+    for name, (low, high) in table.plausible.items():
+        if not low < high:
+            got = f"[{low:g}, {high:g}]"
+            raise SettingsError(f"oracle.plausible.{name}", "lowest, then highest value", got)
+    return Reading(
+        **table.model_dump(
+            exclude={"kind", "plausible", "resolution", "repeats", "weigh", "id_in_name", "poll_s"}
+        ),
+        plausible={name: (low, high) for name, (low, high) in table.plausible.items()},
+        id_in_name=_pattern(table.id_in_name),
+    )
+
+
+def _pattern(text: str | None) -> str | None:
+    """A regular expression with the group `id`; SettingsError where it is none."""
+    try:
+        is_one = text is None or "id" in re.compile(text).groupindex
+    except re.error as error:
+        raise SettingsError("oracle.id_in_name", "a regular expression", f"{error}") from error
+    if not is_one:
+        expected = "a regular expression with a group called id, such as '(?P<id>\\d{4}-[a-z]{3})'"
+        raise SettingsError("oracle.id_in_name", expected, repr(text))
+    return text
 
 
 def _weighing(table: WeighTable, problem: Problem) -> Weighing:

@@ -457,6 +457,43 @@ class FolderTable(_Table):
     kind: Literal["folder"]
     encoding: str | None = Field(default=None, description="of files that are not in UTF-8")
     decimal: Literal[".", ","] | None = Field(default=None, description="where files leave it open")
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="between cells, where it is not comma, semicolon or tab"
+    )
+    sheet: str | None = Field(
+        default=None, description="of a workbook; else every sheet with a candidate column"
+    )
+    columns: dict[str, str] = Field(
+        default={}, description='headers as an instrument writes them: {"UTS (MPa)" = "UTS [MPa]"}'
+    )
+    lines: bool = Field(default=False, description="true: every line is a header and its value")
+    id_in_name: str | None = Field(
+        default=None, description="regular expression with a group id: the candidate in a file name"
+    )
+    reader: str | None = Field(
+        default=None, description='"file.py:function" that makes rows of the files of `files`'
+    )
+    files: str = Field(default="*", description='which files the reader reads, such as "*.xy"')
+    statuses: dict[str, Kind] = Field(
+        default={}, description='words of your own in the column status: {spilt = "crashed"}'
+    )
+    plausible: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        default={}, description="lowest and highest value that can be, by target"
+    )
+    tolerance: dict[str, float] = Field(
+        default={}, description="how far off a parameter may be made before it is noted"
+    )
+    limit: dict[str, float] = Field(
+        default={}, description="how far off a parameter may be made before a row is rejected"
+    )
+    censored: Literal["flag", "limit", "half"] = Field(
+        default="flag", description="what <0.5 counts as: nothing, 0.5, or 0.25"
+    )
+    detection: dict[str, float] = Field(default={}, description="what <LOD means, by target")
+    file_mb: float = Field(default=64.0, gt=0, description="largest file that is read")
+    settle_s: float = Field(
+        default=0.5, ge=0, description="how long a file that is new is watched before it is read"
+    )
     resolution: dict[str, float] = Field(
         default={}, description="finest steps that can be set, by parameter: {T = 1, alloy = 0.005}"
     )

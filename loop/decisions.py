@@ -34,6 +34,7 @@ from loop.space.pool import Pool
 Decision: TypeAlias = Callable[[Campaign], Sequence[Event]]
 
 SAFE = ("run", "stop")  # tables of campaign.toml that may change while the campaign runs
+LABORATORY = "folder"  # how its files are read may change too: what is on record stays as it was
 
 
 def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Decision:
@@ -47,7 +48,8 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
             return [Opened(problem=problem, settings=settings)]
         late, before = _late(campaign.settings, settings)
         changes = tuple(_changes(campaign.settings, before))
-        unsafe = [change for change in changes if change.split(".")[0].split(":")[0] not in SAFE]
+        safe = (*SAFE, "oracle") if _is_laboratory(campaign.settings, before) else SAFE
+        unsafe = [change for change in changes if change.split(".")[0].split(":")[0] not in safe]
         changes += tuple(f"parameter.{n}: added, {v!r} at every point before" for n, v in late)
         for name, value in late:
             if value is None:
@@ -80,6 +82,11 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
         return events
 
     return decide
+
+
+def _is_laboratory(*settings: Mapping[str, Json]) -> bool:
+    """Whether a laboratory answers, before a change and after it."""
+    return all(each.get("oracle", {}).get("kind") == LABORATORY for each in settings)
 
 
 def _late(

@@ -244,6 +244,8 @@ def why(rejection: Rejection) -> str:
 
 def is_known(receipt: Receipt, last: Receipt) -> bool:
     """Whether a file says what it said when it was read last, and would be read the same way."""
+    if not receipt.sha256:
+        return not last.sha256 and receipt.rejected == last.rejected
     is_read_alike = receipt.reading == last.reading or not last.rejected
     return receipt.sha256 == last.sha256 and is_read_alike
 

@@ -1,20 +1,22 @@
 """What the columns of a results file mean, told by their headers: `name [unit]`.
 
 candidate             the id on the worklist (`id` where there is no `candidate`)
-replicate             tells repeated measurements of one candidate apart
+replicate             tells repeated measurements of one candidate apart, as does `measurement`
+revision              a whole number: a row with a higher one supersedes those with lower ones
 status, reason        a failure: `failed` or a kind of `loop.records.Kind`; and why (`failure`
                       where there is no `status`)
 toughness [J]         a target
 toughness error [J]   the standard error of its value
-executed:T [degC]     a parameter as it was really made; `executed:alloy.Cu` for a composition
+executed:T [degC]     a parameter as it was really made, or actual:T; `executed:alloy.Cu` for a
+                      composition
 T [degC]              a parameter as it was asked, as on the worklist: only compared
 code, why this one    what only the worklist says, as are repeats wanted, weigh ... and
-                      predicted ...: not read
+                      predicted ..., and what rejected/ says: not read
 anything else         a note
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -25,10 +27,13 @@ from loop.space.parameters import Categorical, Parameter, is_named
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
 from loop.units import convert
+from oracles.folder.reading import Reading
 
 Role: TypeAlias = Literal[
     "candidate",
     "replicate",
+    "measurement",
+    "revision",
     "status",
     "reason",
     "value",
@@ -40,7 +45,9 @@ Role: TypeAlias = Literal[
 ]
 CODE, REPEATS, WHY = "code", "repeats wanted", "why this one"
 WEIGH, PREDICTED = "weigh ", "predicted "
-ALIASES: Mapping[str, Role] = {"id": "candidate", "failure": "status"}
+REJECTED = ("rejected row", "rejected column", "rejected because")
+IDS = frozenset({"candidate", "id", CODE})  # which make a line the header of a results file
+ALIASES: Mapping[str, Role] = {"id": "candidate", CODE: "candidate", "failure": "status"}
 HEADER = re.compile(r"(?P<name>[^\[\]]*?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?")
 
 
@@ -107,6 +114,9 @@ def vocabulary(space: SearchSpace, objective: Objective) -> dict[str, Column]:
                 is_number=not is_named(parameter),
             )
             known += [(label, asked), (f"executed:{label}", replace(asked, role="executed"))]
+    later: tuple[Role, ...] = ("measurement", "revision")  # a target of that name comes first
+    free = [role for role in later if role not in {name for name, _ in known}]
+    known += [(role, Column(index=-1, header=role, role=role)) for role in free]
     names = [name for name, _ in known]
     for name in names:
         if names.count(name) > 1:
@@ -119,9 +129,22 @@ def vocabulary(space: SearchSpace, objective: Objective) -> dict[str, Column]:
     return dict(known)
 
 
+def header_test(known: Mapping[str, Column], reading: Reading) -> Callable[[Sequence[str]], bool]:
+    """Tells whether cells are a header: one names the candidate or, without an id, a target.
+
+    Where lines are headers themselves, any name that is known makes one.
+    """
+    roles = {"value", "status"} if reading.id_in_name or reading.ad_hoc or reading.reader else set()
+    names = {name.casefold() for name, each in known.items() if reading.lines or each.role in roles}
+    names |= IDS
+    return lambda cells: any(
+        split(reading.named(cell))[0].casefold() in names for cell in cells if cell
+    )
+
+
 def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Column, ...] | str:
     """What every column holds; or why the header cannot be taken."""
-    parts = [_split(text) for text in header]
+    parts = [split(text) for text in header]
     names = {name for name, _ in parts}
     columns = tuple(
         _column(index, text, _meaning(name, names, known), unit)
@@ -137,12 +160,13 @@ def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Col
     return columns
 
 
-def _split(text: str) -> tuple[str, str]:
+def split(text: str) -> tuple[str, str]:
     """Name and unit of a header; what has other brackets is all name."""
     found = HEADER.fullmatch(text)
     if found is None:
         return text, ""
-    return re.sub(r"\s*:\s*", ":", found["name"]), found["unit"] or ""
+    name = re.sub(r"\s*:\s*", ":", found["name"])
+    return re.sub(r"^actual:", "executed:", name), found["unit"] or ""
 
 
 def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Column | None:
@@ -150,7 +174,8 @@ def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Colum
     if name in known:
         return known[name]
     role = ALIASES.get(name.casefold())
-    if role is not None and role not in {each.casefold() for each in present}:
+    others = {each.casefold() for each in present}
+    if role is not None and role not in others and not (name.casefold() == CODE and "id" in others):
         return known[role]
     fits = [each for each in known if each.casefold() == name.casefold() and each not in present]
     # A lab's own column `t` is time as likely as the parameter `T`.
@@ -160,7 +185,7 @@ def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Colum
 def _is_ours(header: str) -> bool:
     """Whether a column only repeats what the worklist said."""
     name = header.casefold()
-    return name in {CODE, REPEATS, WHY} or name.startswith((WEIGH, PREDICTED))
+    return name in {CODE, REPEATS, WHY, *REJECTED} or name.startswith((WEIGH, PREDICTED))
 
 
 def _column(index: int, text: str, meaning: Column | None, unit: str) -> Column:

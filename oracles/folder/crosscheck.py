@@ -1,10 +1,12 @@
 """Rows beside what was asked: what no row can tell by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 
-from loop.records import Candidate, Observation, Rejection
+from loop.ids import Register
+from loop.records import Failed, Measured, Observation, Rejection
 from loop.space.values import Point
 from loop.units import convert
 from oracles.folder.columns import Column
@@ -12,16 +14,54 @@ from oracles.folder.numbers import NUMBER
 from oracles.folder.rows import Row
 
 
-def compare(row: Row, pending: Mapping[str, Candidate]) -> Observation | Rejection:
-    """The row's answer, beside the point that was asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the laboratory was asked for, by id; and how far off a sample may be made."""
 
-    Only pending candidates' points are known here: the parameters of other rows are not compared.
-    """
+    points: Mapping[str, Point]
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    limit: Mapping[str, float] = field(default_factory=dict)
+    ids: Register = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the ids so that they are found as people write them."""
+        object.__setattr__(self, "ids", Register(self.points))
+
+
+def compare(row: Row, asked: Asked, columns: Sequence[Column]) -> Observation | Rejection:
+    """The row's answer, beside the point that was asked."""
     answer = row.answer
-    if isinstance(answer, Rejection) or answer.candidate not in pending:
+    if isinstance(answer, Rejection):
         return answer
-    point = pending[answer.candidate].point
-    return _elsewhere(row, answer, point) or answer
+    candidate = asked.ids.find(answer.candidate)
+    if candidate is None:
+        return answer
+    point = asked.points[candidate]
+    refused = _elsewhere(row, answer, point)
+    if refused is not None or isinstance(answer, Failed) or answer.executed is None:
+        return refused or answer
+    return _drifted(answer, point, asked, columns)
+
+
+def _drifted(
+    answer: Measured, point: Point, asked: Asked, columns: Sequence[Column]
+) -> Measured | Rejection:
+    """The answer, with a note where it was made elsewhere than tolerated; not beyond the limit."""
+    notes = dict(answer.notes)
+    for column in columns:
+        name = column.subject.partition(".")[0]
+        if column.role != "executed" or not column.is_number or name not in (answer.executed or {}):
+            continue
+        made, wanted = _asked(answer.executed or {}, column.subject), _asked(point, column.subject)
+        off = abs(float(made) - float(wanted))
+        said = f"made at {made:.6g} {column.wanted}".rstrip() + f", asked at {wanted:.6g}"
+        most = asked.limit.get(column.subject, asked.limit.get(name, inf))
+        if off > most:
+            reason = f"{said}: more than oracle.limit = {most:g} off, so it is another sample"
+            return Rejection(row=answer.source.row or 0, column=column.header, reason=reason)
+        if off > asked.tolerance.get(column.subject, asked.tolerance.get(name, inf)):
+            notes[f"drift {column.subject}"] = said
+    return replace(answer, notes=notes)
 
 
 def _elsewhere(row: Row, answer: Observation, point: Point) -> Rejection | None:

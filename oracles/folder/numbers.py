@@ -6,6 +6,9 @@ from math import isfinite
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 CHARACTERS = frozenset("+-0123456789.,eE '\u00a0\u202f")  # of numbers, however grouped
+LIMIT = re.compile(r"(?P<sense><=?|>=?|\u2264|\u2265)\s*(?P<number>.*)")
+UNCOMPUTED = "#FORMULA"  # stands for a formula of a workbook that was never computed
+DATE = re.compile(r"\d{4}-\d\d-\d\d.*|\d\d:\d\d(:\d\d.*)?")
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)  # 1,234: a decimal, or a thousand
 
 
@@ -33,6 +36,16 @@ def decimal_mark(cells: Iterable[str], delimiter: str, declared: str | None) -> 
 
 def number(cell: str, mark: str) -> float:
     """The number in a cell; ValueError for anything else, infinities included."""
+    if cell == UNCOMPUTED:
+        raise ValueError(
+            "expected a number, got a formula that was never computed:"
+            " open the workbook, let it compute, and save it"
+        )
+    if DATE.fullmatch(cell):
+        raise ValueError(
+            f"expected a number, got the date {cell!r}: a spreadsheet has made it of what was"
+            " typed; format the column as a number and type the value again"
+        )
     other = "," if mark == "." else "."
     if not NUMBER.fullmatch(cell) or other in cell:
         raise ValueError(f"expected a number with the decimal mark {mark!r}, got {cell!r}")

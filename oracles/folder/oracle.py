@@ -9,63 +9,58 @@ Every file is read again at every turn, and its receipt is the same as long as t
 it is new, repeated, corrected or of an unknown candidate is decided by `loop.decisions.settling`.
 """
 
-import codecs
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
+from loop.campaign import Campaign
 from loop.errors import OracleError
 from loop.objective import Objective
 from loop.protocols import Declaration
-from loop.records import Candidate, Receipt, Rejection, Source
+from loop.records import Candidate, Observation, Receipt, Rejection, Source
 from loop.space.space import SearchSpace
-from oracles.folder.columns import read_header, vocabulary
-from oracles.folder.crosscheck import compare
+from loop.space.values import Point
+from oracles.folder.columns import header_test, read_header, vocabulary
+from oracles.folder.crosscheck import Asked, compare
 from oracles.folder.files import write_whole
 from oracles.folder.making import Making, require_resolution
 from oracles.folder.numbers import decimal_mark
 from oracles.folder.publishing import publish
+from oracles.folder.reading import Reading
+from oracles.folder.rejected import archived
 from oracles.folder.rows import Reader, Row
-from oracles.folder.sheet import Sheet, Unreadable, read_sheet
+from oracles.folder.sheet import Sheet, Unreadable
+from oracles.folder.tables import TEXTS, Tables, is_read, named_in, run_reader, tables
+from oracles.folder.tray import Found, Read, content, found, read_index, settled, write_index
 
-TABLES = frozenset({".csv", ".tsv", ".txt"})
-WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})  # not read, but it would be rude to say nothing
+BLANK = b" \t\r\n\xef\xbb\xbf"  # an empty file, its byte order mark included
+INDEX = ".index.json"  # beside the archive: what was read of which file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
     """A laboratory that answers through files.
 
-    `folder` is the campaign folder, `making` how samples are made. `encoding` is what files are in
-    that are not UTF-8, `decimal` the decimal mark of files that do not show it; without them such
-    files are rejected.
+    `folder` is the campaign folder, `making` how samples are made, `reading` how files are read.
     """
 
     folder: Path
     space: SearchSpace
     objective: Objective
-    encoding: str | None = None
-    decimal: Literal[".", ","] | None = None
     making: Making = field(default_factory=Making)
-    _read: dict[tuple[str, str], tuple[Row, ...] | Unreadable | None] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    reading: Reading = field(default_factory=Reading)
+    _points: dict[str, Point] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _on_record: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raise OracleError for an unknown encoding, or names that a header cannot tell apart.
+        """Raise OracleError for names that a header cannot tell apart.
 
         SettingsError for a resolution of what has none.
         """
         vocabulary(self.space, self.objective)
         require_resolution(self.making.resolution, self.space)
-        try:
-            codecs.lookup(self.encoding or "utf-8")
-        except LookupError as error:
-            raise OracleError(
-                "oracle.encoding", "an encoding such as 'cp1252'", repr(self.encoding)
-            ) from error
 
     @property
     def declaration(self) -> Declaration:
@@ -82,93 +77,130 @@ class Folder:
         """Make these candidates the whole worklist; OracleError where it cannot be written."""
         publish(self.folder, candidates, self.space, self.objective, self.making)
 
+    def recall(self, campaign: Campaign) -> None:
+        """Take in what is on record: files that are, and have not changed, need not be read again.
+
+        Rows are compared with every point that was asked, also those nobody waits for any more.
+        """
+        self._points.update({each.id: each.point for each in campaign.candidates.values()})
+        self._on_record.clear()
+        files = (event.receipt for event in campaign.ingested)
+        self._on_record.update({receipt.file: receipt.sha256 for receipt in files})
+
     def collect(self, pending: Sequence[Candidate]) -> tuple[Receipt, ...]:
-        """A receipt for every file in results/ that is not still being written.
+        """A receipt for every file in results/ that is not still being written, and is not known.
 
         None while results/ is missing; OracleError where a file or the archive fails.
         """
-        asked = {candidate.id: candidate for candidate in pending}
+        points = self._points | {candidate.id: candidate.point for candidate in pending}
+        limits = {"tolerance": self.reading.tolerance, "limit": self.reading.limit}
         try:
-            receipts = [self._receipt(path, asked) for path in self._files()]
+            return tuple(self._collect(Asked(points=points, **limits)))
         except OSError as error:
             raise OracleError(
                 str(self.folder), "results/ to read and archive/ to write", str(error)
             ) from error
-        return tuple(receipt for receipt in receipts if receipt is not None)
 
-    def _files(self) -> list[Path]:
-        results = self.folder / "results"
-        if not results.is_dir():
-            return []
-        return sorted(
-            path
-            for path in results.iterdir()
-            if path.suffix.casefold() in TABLES | WORKBOOKS
-            and not path.name.startswith((".", "~$"))
-            and path.is_file()
+    def tables(self, name: str, content: bytes) -> Tables | None:
+        """Every table of a file, by the name of its receipt."""
+        known = vocabulary(self.space, self.objective)
+        own = partial(run_reader, self.folder, self.reading.reader or "")
+        return tables(name, content, self.reading, header_test(known, self.reading), own)
+
+    def _collect(self, asked: Asked) -> Iterator[Receipt]:
+        files = found(self.folder / "results", self.reading.file_mb)
+        files = [each for each in files if each.trouble or is_read(each.name, self.reading)]
+        path, digest = self.folder / "archive" / INDEX, self.reading.digest
+        index = read_index(path, digest)
+        news = [each for each in files if not self._is_known(each, index)]
+        for file in settled(news, self.reading.settle_s):
+            receipts, sha256 = self._receipts(file, asked)
+            names = tuple(each.file for each in receipts)
+            if sha256 and receipts:
+                index[file.name] = Read(state=file.state, sha256=sha256, receipts=names)
+            yield from receipts
+        if news:
+            write_index(path, digest, index)
+
+    def _is_known(self, file: Found, index: Mapping[str, Read]) -> bool:
+        """Whether a file was read as it is now, and that is on record."""
+        read = index.get(file.name)
+        return (
+            read is not None
+            and read.state == file.state
+            and all(self._on_record.get(name) == read.sha256 for name in read.receipts)
         )
 
-    def _receipt(self, path: Path, asked: Mapping[str, Candidate]) -> Receipt | None:
-        """What the file holds; None where it is not there yet, or not whole."""
+    def _receipts(self, file: Found, asked: Asked) -> tuple[list[Receipt], str]:
+        """What a file holds, and its sha256; nothing where it is not there yet, or not whole."""
+        if file.trouble:
+            return [_refused(file.name, file.trouble)], ""
         try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None  # taken away since it was listed
+            raw = content(file)
         except OSError as error:
-            locked = Rejection(row=0, reason=f"the file cannot be read: {error.strerror}")
-            return Receipt(file=path.name, sha256="", rows=0, rejected=(locked,))
-        if not content.strip():
-            return None
-        digest = sha256(content).hexdigest()
-        key = (path.name, digest)
-        if key not in self._read:
-            self._read[key] = self._rows(path, content, digest)
-        match self._read[key]:
-            case None:
-                return None
-            case Unreadable(reason=reason):
-                rejected: tuple[Rejection, ...] = (Rejection(row=0, reason=reason),)
-                return Receipt(file=path.name, sha256=digest, rows=0, rejected=rejected)
-            case tuple() as rows:
-                answers = [compare(row, asked) for row in rows]
-        rejected = tuple(each for each in answers if isinstance(each, Rejection))
+            return [_refused(file.name, f"the file cannot be read: {error.strerror}")], ""
+        if raw is None or not raw.strip(BLANK):
+            return [], ""
+        if (
+            file.is_done
+            and not raw.endswith((b"\n", b"\r"))
+            and file.path.suffix.casefold() in TEXTS
+        ):
+            raw += b"\n"  # whoever marks a file as done has ended its last line
+        made = self.tables(file.name, raw)
+        if made is None:
+            return [], ""
+        digest = sha256(raw).hexdigest()
+        path = archived(self.folder, file.name, digest)
+        if not path.is_file():
+            write_whole(path, raw)
+        return [self._receipt(name, table, digest, asked) for name, table in made], digest
+
+    def _receipt(self, name: str, table: Sheet | Unreadable, digest: str, asked: Asked) -> Receipt:
+        rows = self._rows(name, table, digest, asked)
+        if isinstance(rows, str):
+            return replace(_refused(name, rows), sha256=digest, reading=self.reading.digest)
         return Receipt(
-            file=path.name,
+            file=name,
             sha256=digest,
             rows=len(rows),
-            observations=tuple(each for each in answers if not isinstance(each, Rejection)),
-            rejected=rejected,
+            observations=tuple(each for each in rows if not isinstance(each, Rejection)),
+            rejected=tuple(each for each in rows if isinstance(each, Rejection)),
+            reading=self.reading.digest,
         )
 
-    def _rows(self, path: Path, content: bytes, digest: str) -> tuple[Row, ...] | Unreadable | None:
-        """The rows of a file, once it is in the archive."""
-        if path.suffix.casefold() in WORKBOOKS:
-            return Unreadable(reason="a workbook: save the sheet as CSV, in UTF-8")
-        sheet = read_sheet(content, self.encoding)
-        if sheet is None:
-            return None
-        archived = self.folder / "archive" / f"{digest}.csv"
-        if not archived.is_file():
-            write_whole(archived, content)
+    def _rows(
+        self, name: str, sheet: Sheet | Unreadable, digest: str, asked: Asked
+    ) -> list[Observation | Rejection] | str:
+        """The rows of a table, each beside what was asked; or why there are none."""
         if isinstance(sheet, Unreadable):
-            return sheet
-        return self._table(sheet, Source(oracle="folder", file=path.name, sha256=digest))
-
-    def _table(self, sheet: Sheet, source: Source) -> tuple[Row, ...] | Unreadable:
-        columns = read_header(sheet.header, vocabulary(self.space, self.objective))
+            return sheet.reason
+        header = [self.reading.named(each) for each in sheet.header]
+        columns = read_header(header, vocabulary(self.space, self.objective))
         if isinstance(columns, str):
-            return Unreadable(reason=columns)
+            return columns
         numeric = [c.index for c in columns if c.is_number and c.role != "asked"]
         cells = [cell for _, row in sheet.rows for i in numeric for cell in row[i : i + 1]]
         try:
-            mark = decimal_mark(cells, sheet.delimiter, self.decimal)
+            mark = sheet.mark or decimal_mark(cells, sheet.delimiter, self.reading.decimal)
         except ValueError as error:
-            return Unreadable(reason=str(error))
-        reader = Reader(space=self.space, columns=columns, mark=mark, source=source)
+            return str(error)
+        reader = Reader(
+            space=self.space,
+            columns=columns,
+            mark=mark,
+            source=Source(oracle="folder", file=name, sha256=digest),
+            reading=self.reading,
+            candidate=named_in(name, self.reading),
+        )
         rows = [reader.read(position, row) for position, row in sheet.rows]
         if sheet.cut:
             rows[-1] = _cut(sheet.rows[-1][0])
-        return tuple(rows)
+        return [compare(row, asked, columns) for row in rows]
+
+
+def _refused(name: str, reason: str) -> Receipt:
+    return Receipt(file=name, sha256="", rows=0, rejected=(Rejection(row=0, reason=reason),))
 
 
 def _cut(position: int) -> Row:

@@ -2,14 +2,17 @@
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 from typing import TypeAlias
 
 from oracles.folder.cells import unguarded
+from oracles.folder.reading import Reading
 
-ID_NAMES = ("candidate", "id")  # the header that makes a line the header of a results file
+LINES = 30  # among which the header is: a title and a few lines of an instrument may stand above
+SPELT = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -19,6 +22,7 @@ MARKS = (
 )
 
 Cells: TypeAlias = tuple[str, ...]
+IsHeader: TypeAlias = Callable[[Cells], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +30,15 @@ class Sheet:
     """A header and the rows below it, stripped of blanks around cells.
 
     `rows` are pairs of position below the header, from 1, and cells; blank lines count as
-    positions but are no rows. `cut` is true where the last line does not end in a line break.
+    positions but are no rows. `cut` is true where the last line does not end in a line break;
+    `mark` is the decimal mark of its numbers, where that is known.
     """
 
     header: Cells
     rows: tuple[tuple[int, Cells], ...]
     delimiter: str
     cut: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,40 +48,74 @@ class Unreadable:
     reason: str
 
 
-def read_sheet(content: bytes, encoding: str | None) -> Sheet | Unreadable | None:
+def read_sheet(content: bytes, reading: Reading, names: IsHeader) -> Sheet | Unreadable | None:
     """The table in a file; None where the file is still being written.
 
-    The encoding is told by a byte order mark; else it is UTF-8; else the declared one.
+    The encoding is told by a byte order mark; else it is UTF-8; else the declared one. The header
+    is the first of the LINES that `names` knows; what stands above it is a title.
     """
-    text = _decode(content, encoding)
+    text = _decode(content, reading.encoding)
     if text is None:
-        declared = f" nor as the declared {encoding}" if encoding else ""
+        declared = f" nor as the declared {reading.encoding}" if reading.encoding else ""
         return Unreadable(
             reason=f"the bytes do not read as UTF-8{declared}:"
             " save the file as UTF-8, or declare its encoding"
         )
-    delimiter = _delimiter(text)
+    if "\0" in text:
+        return Unreadable(
+            reason="this is no text but a binary file: save the table as CSV or .xlsx"
+        )
     cut = not text.endswith(("\n", "\r"))
-    if delimiter is None:
+    delimiters = [reading.delimiter] if reading.delimiter else [",", ";", "\t"]
+    fitting = [each for each in delimiters if _header_line(text, each, names) is not None]
+    if not fitting:
         if cut and len(text.splitlines()) < 2:
             return None
+        between = " or ".join(SPELT[each] for each in delimiters)
         return Unreadable(
-            reason="no column 'candidate' in the first line (separated by comma, semicolon or tab)"
+            reason=f"no column 'candidate' in the first lines (separated by {between})"
         )
+    if reading.lines:
+        return _lines(text, fitting[0], names, cut=cut)
+    return _parse(text, fitting[0], names, cut=cut)
+
+
+def _parse(text: str, delimiter: str, names: IsHeader, *, cut: bool) -> Sheet | Unreadable | None:
+    top = _header_line(text, delimiter, names) or 0
+    try:
+        lines = [_strip(line) for line in _reader(text, delimiter)][top:]
+    except csv.Error as error:
+        return Unreadable(reason=f"the quotation marks do not pair, or a cell is endless: {error}")
+    header, below = lines[0], lines[1:]
+    cut = cut and any(lines[-1])
+    if cut and (not below or len(below[-1]) < len(header)):
+        return None  # as is a file of which only the header is there
+    rows = tuple((number, cells) for number, cells in enumerate(below, 1) if any(cells))
+    return Sheet(header=header, rows=rows, delimiter=delimiter, cut=cut)
+
+
+def _lines(text: str, delimiter: str, names: IsHeader, *, cut: bool) -> Sheet | Unreadable | None:
+    """A file whose lines are a header and its value each, as one row; other lines are left out."""
     try:
         lines = [_strip(line) for line in _reader(text, delimiter)]
     except csv.Error as error:
-        return Unreadable(reason=f"the quotation marks do not pair: {error}")
-    return _table(lines, delimiter, cut=cut and any(lines[-1]))
-
-
-def _table(lines: list[Cells], delimiter: str, *, cut: bool) -> Sheet | None:
-    top = next(index for index, cells in enumerate(lines) if any(cells))
-    header, below = lines[top], lines[top + 1 :]
-    if cut and (not below or len(below[-1]) < len(header)):
+        return Unreadable(reason=f"the quotation marks do not pair, or a cell is endless: {error}")
+    if cut:
         return None
-    rows = tuple((number, cells) for number, cells in enumerate(below, 1) if any(cells))
-    return Sheet(header=header, rows=rows, delimiter=delimiter, cut=cut)
+    pairs = [cells[:2] for cells in lines if len(cells) > 1 and names(cells[:1])]
+    header, values = zip(*pairs, strict=True)
+    return Sheet(header=header, rows=((1, values),), delimiter=delimiter, cut=False)
+
+
+def _header_line(text: str, delimiter: str, names: IsHeader) -> int | None:
+    """Which line, of the first few, is the header; None where none is."""
+    try:
+        for number, line in enumerate(islice(_reader(text, delimiter), LINES)):
+            if names(_strip(line)):
+                return number
+    except csv.Error:
+        pass
+    return None
 
 
 def _decode(content: bytes, encoding: str | None) -> str | None:
@@ -86,18 +126,6 @@ def _decode(content: bytes, encoding: str | None) -> str | None:
                 return content.decode(name)
             except UnicodeDecodeError:
                 continue
-    return None
-
-
-def _delimiter(text: str) -> str | None:
-    """The one character that separates `candidate` from its neighbours in the first line."""
-    for delimiter in ",;\t":
-        try:
-            header = next((cells for cells in _reader(text, delimiter) if any(_strip(cells))), [])
-        except csv.Error:
-            continue
-        if any(cell in ID_NAMES for cell in map(str.casefold, _strip(header))):
-            return delimiter
     return None
 
 

@@ -48,6 +48,7 @@ unit = "J"
 goal = "max"
 [oracle]
 kind = "folder"
+settle_s = 0.05
 [stop]
 evaluations = 60
 [run]

@@ -18,6 +18,7 @@ unit = "MPa"
 goal = "max"
 [oracle]
 kind = "folder"
+settle_s = 0
 {oracle}
 [proposer]
 kind = "design"

@@ -299,6 +299,18 @@ def test_a_safe_change_is_noted(settings, change):
     assert decision(Campaign.replay(PROBLEM, [OPENED, amended])) == []
 
 
+def test_how_a_laboratory_s_files_are_read_may_change():
+    """A new instrument is no new campaign; another oracle is."""
+    settings = {"seed": 0, "oracle": {"kind": "folder"}}
+    opened = Campaign.replay(PROBLEM, [Opened(problem=PROBLEM, settings=settings)])
+    other = {"seed": 0, "oracle": {"kind": "folder", "decimal": ","}}
+    (amended,) = opening(PROBLEM, other)(opened)
+    assert isinstance(amended, Amended)
+    assert amended.changes == ("oracle.decimal: None -> ','",)
+    with pytest.raises(SettingsError, match=r"oracle\.kind: 'folder' -> 'table'"):
+        opening(PROBLEM, {"seed": 0, "oracle": {"kind": "table"}})(opened)
+
+
 @pytest.mark.parametrize("settings", [{"stop": {"evaluations": 5}, "seed": 1}, {"seed": 0, "x": 1}])
 def test_an_unsafe_change_is_refused(settings):
     """What the data would not survive is refused, with the way out."""

@@ -7,6 +7,7 @@ from loop.space.parameters import Categorical, Continuous
 from loop.space.space import SearchSpace
 from loop.space.values import Point
 from oracles.folder.oracle import Folder
+from oracles.folder.reading import Reading
 
 SPACE = SearchSpace(
     parameters=(
@@ -34,7 +35,8 @@ A, B, C = (candidate.id for candidate in ASKED)
 def lab(folder, **options):
     """The laboratory of a campaign folder with an empty results/."""
     (folder / "results").mkdir(exist_ok=True)
-    return Folder(folder=folder, space=SPACE, objective=OBJECTIVE, **options)
+    reading = Reading(**options)
+    return Folder(folder=folder, space=SPACE, objective=OBJECTIVE, reading=reading)
 
 
 def drop(folder, content, name="results.csv"):

@@ -56,7 +56,10 @@ def test_the_same_answers_in_another_dress(tmp_path, text):
         ("toughness [J]", "٣", "toughness [J]", "expected a number"),
         ("toughness [J]", "1e999", "toughness [J]", "expected a finite number"),
         ("toughness [J]", "#DIV/0!", "toughness [J]", "expected a number"),
-        ("toughness [J]", "<5", "toughness [J]", "expected a number"),
+        ("toughness [J]", "~5", "toughness [J]", "expected a number"),
+        ("toughness [J]", "<LOD", "toughness [J]", "that nobody has declared: write it as '<0.5'"),
+        ("toughness [J]", "2024-05-01", "toughness [J]", "got the date .* format the column"),
+        ("revision,cost", "x,5", "revision", "expected a whole number"),
         ("toughness", "5", "toughness", r"states no unit: write '\[J\]'"),
         ("toughness [GPa]", "5", "toughness [GPa]", "a unit that converts to it, got .*'GPa'"),
         ("toughness [bananas]", "5", "toughness [bananas]", "expected a unit"),
@@ -220,3 +223,103 @@ def test_a_level_as_executed_must_be_one_that_can_be_encoded(parameter, cell, sa
     with pytest.raises(Unfit, match=said):
         _made(parameter, {"x": cell})
     assert _made(parameter, {"x": parameter.levels[0]}) == parameter.levels[0]
+
+
+@pytest.mark.parametrize(
+    ("way", "values"), [("flag", {}), ("limit", {"toughness": 5.0}), ("half", {"toughness": 2.5})]
+)
+@pytest.mark.parametrize("cell", ["<5", "< 5.0", "\u22645", "<LOD"])
+def test_below_a_limit_of_detection(tmp_path, way, values, cell):
+    """The limit is noted, and used as the campaign says."""
+    text = f"candidate,toughness [J]\n{A},{cell}\n"
+    measured = only(read(tmp_path, text, censored=way, detection={"toughness": 5.0}))
+    assert measured.values == values
+    assert measured.notes == {"toughness as given": "< 5 J"}
+    assert measured.censored == ({} if values else {"toughness": "< 5 J"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("15", "expected 1 to 10 J (oracle.plausible), got 15 J: 10 times too large, perhaps"),
+        ("0.005", "got 0.005 J: 1000 times too small, perhaps"),
+        ("1e9", "expected 1 to 10 J (oracle.plausible), got 1e+09 J"),
+    ],
+)
+def test_a_value_that_cannot_be_is_rejected(tmp_path, cell, said):
+    """A slipped decimal point is noticed where the campaign says what is plausible."""
+    text = f"candidate,toughness [J]\n{A},{cell}\n"
+    receipt = read(tmp_path, text, plausible={"toughness": (1.0, 10.0)})
+    assert refusal(receipt).reason.endswith(said)
+
+
+@pytest.mark.parametrize("header", ["executed:T [K]", "actual:T [K]", "actual: T [degC]"])
+def test_a_sample_that_was_made_elsewhere(tmp_path, header):
+    """It is fitted where it was made; noted beyond the tolerance, rejected beyond the limit."""
+    options = {"tolerance": {"T": 2.0}, "limit": {"T": 20.0}}
+    for made, notes in ((401.0, {}), (405.0, {"drift T": "made at 405 K, asked at 400"})):
+        cell = made - 273.15 if "degC" in header else made
+        measured = only(read(tmp_path, f"candidate,cost,{header}\n{A},1,{cell:.6g}\n", **options))
+        assert (measured.executed["T"], measured.notes) == (pytest.approx(made), notes)
+    receipt = read(tmp_path, f"candidate,cost,{header}\n{A},1,500\n", **options)
+    assert "so it is another sample" in refusal(receipt).reason
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("instrument", "crashed"), ("Contaminated", "crashed"), ("verschüttet", "cancelled")],
+)
+def test_words_of_a_laboratory_are_kinds_of_failure(tmp_path, word, kind):
+    """Known words and the campaign's own mean one of the kinds."""
+    text = f"candidate,status\n{A},{word}\n"
+    assert only(read(tmp_path, text, statuses={"Verschüttet": "cancelled"})).kind == kind
+
+
+def test_rows_are_told_apart_by_measurement_and_revision(tmp_path):
+    """Either id will do, or both; and Excel's 1.0 is 1."""
+    rows = f"{A},1.0,,,3\n{A},2,m7,1,4\n{A},,m8,,5\n"
+    found = read(tmp_path, f"candidate,replicate,measurement,revision,cost\n{rows}").observations
+    assert [(each.replicate, each.revision) for each in found] == [("1", 0), ("2/m7", 1), ("m8", 0)]
+
+
+def test_the_code_names_a_sample_where_there_is_no_id(tmp_path):
+    """What stands on the vial is enough."""
+    assert only(read(tmp_path, "code,cost\nabc,3\n")).candidate == "abc"
+
+
+def test_an_instrument_that_cannot_be_told_what_to_write(tmp_path):
+    """Its headers are mapped, the id stands in the name, a line is a header and its value."""
+    options = {
+        "columns": {"UTS (MPa)": "toughness [J]", "Price": "cost"},
+        "id_in_name": r"run-(?P<id>\d{4}-[a-z]{3})",
+    }
+    table = "Tester 5000\nUTS (MPa);Price;x\n1,5;3;y\n"
+    measured = only(read(tmp_path, table, name=f"run-{A}.csv", **options))
+    assert (measured.candidate, measured.values) == (A, {"toughness": 1.5, "cost": 3.0})
+    (tmp_path / "results" / f"run-{A}.csv").unlink()
+    summary = "Tester 5000\nstrain;stress\n0,1;2,2\nUTS (MPa);1,5\nPrice;3\n"
+    measured = only(read(tmp_path, summary, name=f"run-{A}.txt", lines=True, **options))
+    assert measured.values == {"toughness": 1.5, "cost": 3.0}
+
+
+READER = """
+def peak(path):
+    numbers = [float(line) for line in open(path)]
+    print("a reader may print")
+    return {"cost": max(numbers), "operator": "Zoe"}
+"""
+
+
+def test_a_function_of_ones_own_reads_the_rest(tmp_path):
+    """A spectrum goes in, a number comes out; an exception is a rejection with its reason."""
+    (tmp_path / "peaks.py").write_text(READER)
+    options = {
+        "reader": "peaks.py:peak",
+        "files": "*.xy",
+        "id_in_name": r"(?P<id>\d{4}-[a-z]{3})",
+    }
+    measured = only(read(tmp_path, "1.5\n2.5\n", name=f"{A}.xy", **options))
+    assert (measured.values, measured.notes) == ({"cost": 2.5}, {"operator": "Zoe"})
+    receipt = read(tmp_path, "1.5\nx\n", name=f"{A}.xy", **options)
+    assert "reader failed: ValueError: could not convert" in refusal(receipt).reason
+    assert len(list((tmp_path / "archive").glob("*.xy"))) == 2

@@ -1,20 +1,24 @@
 """The laboratory's files: found, decoded, left alone, archived, and handed back where refused."""
 
 import csv
+import os
 import stat
+import threading
+import time
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loop.campaign import Campaign
+from loop.decisions import settling
 from loop.errors import OracleError
-from loop.records import Ingested
+from loop.records import Event, Ingested, Opened, Proposed
 from oracles.folder.rejected import write_rejected
-from tests.oracles.laboratory import ASKED, A, B, drop, lab, read, refusal, values
+from tests.oracles.laboratory import ASKED, PROBLEM, A, B, drop, lab, only, read, refusal, values
 
-UNREADABLE = Path("/proc/self/mem")
+OPEN = (Opened(problem=PROBLEM), Proposed(candidates=ASKED))
 TEXT = f"candidate,toughness [J],who\n{A},1.5,Zoë\n{B},2.5,Ada\n"
 HEADER = (
     "candidate,code,T [K],gas,alloy.Cu,alloy.Au,repeats wanted,toughness [J],cost,"
@@ -98,20 +102,17 @@ def test_files_of_programs_and_of_other_kinds_are_not_looked_at(tmp_path, name):
     assert read(tmp_path, TEXT, name=name) is None
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.XLS", "a.ods"])
-def test_a_workbook_is_answered_with_what_to_do(tmp_path, name):
-    """A workbook is not read, and its sender is told."""
+@pytest.mark.parametrize("name", ["a.xlsb", "a.XLS", "a.ods"])
+def test_an_old_workbook_is_answered_with_what_to_do(tmp_path, name):
+    """A workbook of another kind is not read, and its sender is told."""
     receipt = read(tmp_path, b"PK\x03\x04", name=name)
-    assert refusal(receipt).reason == "a workbook: save the sheet as CSV, in UTF-8"
+    assert "save it as .xlsx, or the sheet as CSV" in refusal(receipt).reason
 
 
 def test_no_results_is_no_error(tmp_path):
-    """A folder that is missing, or empty, or holds a folder, has nothing ready."""
+    """A folder that is missing, or empty, has nothing ready."""
     oracle = lab(tmp_path)
     assert oracle.collect(ASKED) == ()
-    (tmp_path / "results" / "old.csv").mkdir()
-    assert oracle.collect(ASKED) == ()
-    (tmp_path / "results" / "old.csv").rmdir()
     (tmp_path / "results").rmdir()
     assert oracle.collect(ASKED) == ()
 
@@ -149,15 +150,144 @@ def test_an_encoding_that_does_not_exist_is_refused(tmp_path):
         lab(tmp_path, encoding="utf-9")
 
 
-@pytest.mark.skipif(not UNREADABLE.exists(), reason="no file that even root cannot read")
-def test_a_file_that_cannot_be_read_is_told_of(tmp_path):
-    """One locked file is one rejection, and does not keep the others waiting."""
+def test_what_is_no_file_is_told_of(tmp_path):
+    """A folder, a pipe, a link that leads away: each is answered, and keeps no other waiting."""
     drop(tmp_path, TEXT, "a.csv")
-    (tmp_path / "results" / "b.csv").symlink_to(UNREADABLE)
-    first, second = lab(tmp_path).collect(ASKED)
-    assert len(values(first)) == 2
-    assert "b.csv" in second.file
-    assert "the file cannot be read: " in refusal(second).reason
+    results = tmp_path / "results"
+    (results / "b").mkdir()
+    os.mkfifo(results / "c.csv")
+    (tmp_path / "secret.csv").write_text(TEXT)
+    (results / "d.csv").symlink_to(tmp_path / "secret.csv")
+    (results / "e.csv").symlink_to("a.csv")
+    (results / "f.csv").symlink_to("nothing")
+    first, *refused, last = lab(tmp_path).collect(ASKED)
+    assert (first.file, last.file, len(values(last))) == ("a.csv", "e.csv", 2)
+    assert [refusal(each).reason.split(":")[0] for each in refused] == [
+        "a folder",
+        "no file but a device or a pipe",
+        "a link that leads out of results/",
+    ]
+
+
+def test_a_file_that_is_too_big_is_not_read(tmp_path):
+    """The size is looked at first, and the limit is said."""
+    receipt = read(tmp_path, TEXT + " " * 2000, file_mb=0.001)
+    assert "at most 0.001 are read (oracle.file_mb)" in refusal(receipt).reason
+
+
+class Rememberer:
+    """A laboratory of which everything that was collected is on record."""
+
+    def __init__(self, folder, **options):
+        """Nothing but the question is on record yet."""
+        self.folder, self.options = folder, options
+        self.events: list[Event] = [*OPEN]
+
+    @property
+    def last(self):
+        """The receipt that was recorded last."""
+        event = self.events[-1]
+        assert isinstance(event, Ingested)
+        return event.receipt
+
+    def turn(self):
+        """The files that were read in one more turn, by a process that remembers nothing."""
+        oracle, campaign = lab(self.folder, **self.options), Campaign.replay(PROBLEM, self.events)
+        oracle.recall(campaign)
+        receipts = oracle.collect(ASKED)
+        self.events += settling(receipts)(campaign)
+        return [receipt.file for receipt in receipts]
+
+
+def drop_old(folder, content, name="results.csv", seconds=60):
+    """Put a file there as if it had been written a while ago."""
+    drop(folder, content, name)
+    then = time.time() - seconds
+    os.utime(folder / "results" / name, (then, then))
+
+
+def test_what_is_on_record_is_not_read_again(tmp_path):
+    """An old file costs a look at its size and times; one that changes is read."""
+    laboratory = Rememberer(tmp_path)
+    drop_old(tmp_path, TEXT, "a.csv")
+    drop_old(tmp_path, TEXT.replace("1.5", "x"), "b.csv")
+    assert laboratory.turn() == ["a.csv", "b.csv"]
+    assert laboratory.turn() == []
+    drop_old(tmp_path, TEXT.replace("Ada", "Bob"), "a.csv")
+    assert laboratory.turn() == ["a.csv"]
+    (tmp_path / "archive" / ".index.json").write_text("{")
+    assert laboratory.turn() == ["a.csv", "b.csv"]
+
+
+def test_the_index_is_believed_only_where_the_ledger_agrees(tmp_path):
+    """A turn that is cut off between reading and recording reads again."""
+    laboratory = Rememberer(tmp_path)
+    drop_old(tmp_path, TEXT)
+    lab(tmp_path).collect(ASKED)
+    assert laboratory.turn() == ["results.csv"]
+    assert laboratory.turn() == []
+
+
+def test_what_was_rejected_is_read_again_once_it_is_read_otherwise(tmp_path):
+    """A declaration that was missing is added: the file need not be sent again."""
+    laboratory = Rememberer(tmp_path)
+    drop_old(tmp_path, TEXT.encode("latin-1"))
+    laboratory.turn()
+    assert laboratory.last.rejected
+    laboratory.options = {"encoding": "latin-1"}
+    laboratory.turn()
+    assert len(laboratory.last.observations) == 2
+    count = len(laboratory.events)
+    laboratory.turn()
+    assert len(laboratory.events) == count
+
+
+def test_a_file_that_is_being_written_is_left_alone(tmp_path):
+    """It is looked at several times; a marker or its age says that it is complete."""
+    path, done = tmp_path / "results" / "a.csv", threading.Event()
+    drop(tmp_path, TEXT, "a.csv")
+    writer = threading.Thread(target=grow, args=(path, done))
+    writer.start()
+    assert lab(tmp_path, settle_s=0.2).collect(ASKED) == ()
+    done.set()
+    writer.join()
+    (tmp_path / "results" / "a.csv.done").touch()
+    (receipt,) = lab(tmp_path, settle_s=100.0).collect(ASKED)
+    assert len(values(receipt)) == 2
+
+
+def test_a_file_that_arrived_whole_is_not_waited_for(tmp_path):
+    """One that was renamed, or is old, is read at once; a marker ends its last line."""
+    drop(tmp_path, TEXT, "a.csv.part")
+    time.sleep(0.02)  # the clock of a file system ticks a few milliseconds
+    (tmp_path / "results" / "a.csv.part").rename(tmp_path / "results" / "a.csv")
+    drop(tmp_path, TEXT.rstrip(), "b.csv")
+    (tmp_path / "results" / "b.csv.done").touch()
+    receipts = lab(tmp_path, settle_s=100.0).collect(ASKED)
+    assert [len(values(each)) for each in receipts] == [2, 2]
+
+
+def grow(path, done):
+    """Write rows until told."""
+    with path.open("a") as file:
+        while not done.wait(0.005):
+            file.write(f"{A},1.5,Zoe\n")
+            file.flush()
+
+
+def test_a_mended_row_is_dropped_in_again(tmp_path):
+    """A file of rejected/ with its cell put right is a results file, whatever it says beside."""
+    receipt = read(tmp_path, f"candidate;cost;reason\n{A};1x;\n")
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], lab(tmp_path).tables)
+    (tmp_path / "results" / "results.csv").unlink()
+    mended = path.read_text().replace("1x", "1", 1)
+    measured = only(read(tmp_path, mended, name="mended.csv"))
+    assert (measured.values, measured.notes) == ({"cost": 1.0}, {})
+    receipt = read(tmp_path, path.read_text(), name="mended.csv")
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], lab(tmp_path).tables)
+    assert rejected(path)[0] == [
+        "candidate;cost;reason;rejected row;rejected column;rejected because"
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n ", b"\xef\xbb\xbf"])
@@ -222,10 +352,10 @@ def test_a_file_that_has_not_changed_is_read_again_the_same(tmp_path):
 def test_rejected_rows_go_back_as_they_came(tmp_path):
     """The laboratory gets its own rows, each with row, column and reason."""
     receipt = read(tmp_path, f"candidate;who;cost\n{A};Zoë;1,5\n{B};Ada;high\n;Bob\n")
-    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)])
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], lab(tmp_path).tables)
     assert path == tmp_path / "rejected" / f"results.csv.{receipt.sha256[:8]}.csv"
     assert path.read_text().splitlines() == [
-        "candidate;who;cost;row;column;reason",
+        "candidate;who;cost;rejected row;rejected column;rejected because",
         f"{B};Ada;high;2;cost;expected a number with the decimal mark ',', got 'high'",
         ";Bob;;3;candidate;no candidate id",
     ]
@@ -234,15 +364,15 @@ def test_rejected_rows_go_back_as_they_came(tmp_path):
 def test_a_rejected_file_goes_back_whole(tmp_path):
     """Every row of a file that is refused as a whole comes back with the reason."""
     receipt = read(tmp_path, f"candidate,cost,cost\n{A},1,2\n{B},3,4\n")
-    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)])
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], lab(tmp_path).tables)
     assert [line[:4] for line in rejected(path)[1:]] == [[A, "1", "2", "1"], [B, "3", "4", "2"]]
 
 
 def test_what_cannot_be_shown_goes_back_as_its_reason(tmp_path):
     """Of a file that is no text only the reason can be told."""
     receipt = read(tmp_path, b"candidate,cost\n\xff,1\n")
-    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)])
-    assert rejected(path)[0] == ["row", "column", "reason"]
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], lab(tmp_path).tables)
+    assert rejected(path)[0] == ["rejected row", "rejected column", "rejected because"]
     assert rejected(path)[1][0] == "0"
 
 
@@ -251,12 +381,12 @@ def test_rejected_is_rebuilt_only_where_it_is_missing(tmp_path):
     bad = Ingested(receipt=read(tmp_path, "candidate,cost\n,1\n", name="bad.csv"))
     (tmp_path / "results" / "bad.csv").unlink()
     good = Ingested(receipt=read(tmp_path, TEXT))
-    (path,) = write_rejected(tmp_path, [bad, good])
+    (path,) = write_rejected(tmp_path, [bad, good], lab(tmp_path).tables)
     before = (path.read_bytes(), path.stat().st_ino)
-    assert write_rejected(tmp_path, [bad, good]) == (path,)
+    assert write_rejected(tmp_path, [bad, good], lab(tmp_path).tables) == (path,)
     assert (path.read_bytes(), path.stat().st_ino) == before
     path.unlink()
-    write_rejected(tmp_path, [bad])
+    write_rejected(tmp_path, [bad], lab(tmp_path).tables)
     assert path.read_bytes() == before[0]
 
 

@@ -1,0 +1,127 @@
+"""Workbooks that come in: every sheet with a candidate column, as the numbers in its cells are.
+
+A cell counts with what Excel has computed last; one that was never computed is refused where it is
+needed, as is a date that Excel has made of a number. Sizes are looked at before anything is opened.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from io import BytesIO
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile, ZipFile
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.workbook.workbook import Workbook
+
+from oracles.folder.numbers import UNCOMPUTED
+from oracles.folder.sheet import Cells, Sheet, Unreadable
+
+BOOKS = frozenset({".xlsx", ".xlsm"})
+OTHER_BOOKS = frozenset({".xls", ".xlsb", ".ods"})  # not read, but it would be rude to say nothing
+MOST_COLUMNS = 1000
+UNPACKED = 8  # times the largest file: a bomb unpacks to a thousand times its size
+BROKEN = (BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, EOFError)
+
+
+def read_book(
+    content: bytes, file_mb: float, wanted: str | None, is_header: Callable[[Cells], bool]
+) -> list[tuple[str, Sheet | Unreadable]]:
+    """Name and table of each sheet that has results; or one nameless reason why there is none."""
+    try:
+        with ZipFile(BytesIO(content)) as packed:
+            reason = _trouble(packed, file_mb)
+        if reason:
+            return [("", Unreadable(reason=reason))]
+        shown = load_workbook(BytesIO(content), read_only=True, data_only=True)
+        typed = load_workbook(BytesIO(content), read_only=True)
+        names = shown.sheetnames if wanted is None else [wanted]
+        if wanted is not None and wanted not in shown.sheetnames:
+            there = ", ".join(shown.sheetnames)
+            return [("", Unreadable(reason=f"expected a sheet {wanted!r}, got {there}"))]
+        tables = [(name, _sheet(shown, typed, name, is_header)) for name in names]
+    except BROKEN as error:
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = f"this is no workbook that can be read ({said}): save it again as .xlsx or as CSV"
+        return [("", Unreadable(reason=reason))]
+    good = [(name, table) for name, table in tables if table is not None]
+    if good:
+        return good
+    reason = f"no sheet has a column 'candidate' (sheets: {', '.join(names)})"
+    return [("", Unreadable(reason=reason))]
+
+
+def _trouble(packed: ZipFile, file_mb: float) -> str:
+    """Why the parts of a workbook are not unpacked; empty where they can be."""
+    size = sum(part.file_size for part in packed.infolist()) / 1e6
+    if size > UNPACKED * file_mb:
+        most = f"at most {UNPACKED * file_mb:g} are unpacked (oracle.file_mb)"
+        return f"it unpacks to {size:.0f} MB, and {most}: send the sheet as CSV"
+    if any(part.flag_bits & 1 for part in packed.infolist()):
+        return "it is protected by a password: save it without"
+    for part in packed.infolist():
+        if part.filename.endswith((".xml", ".rels")):
+            with packed.open(part) as stream:
+                if b"<!DOCTYPE" in stream.read(2048):
+                    return (
+                        "its parts declare document types, as no spreadsheet does: send it as CSV"
+                    )
+    return ""
+
+
+def _sheet(
+    shown: Workbook, typed: Workbook, name: str, is_header: Callable[[Cells], bool]
+) -> Sheet | Unreadable | None:
+    """The table of one sheet; None where it has no candidate column."""
+    header: Cells | None = None
+    rows: list[tuple[int, Cells]] = []
+    below = 0
+    for cells in _rows(shown, typed, name):
+        if len(cells) > MOST_COLUMNS:
+            return Unreadable(reason=f"more than {MOST_COLUMNS} columns in the sheet {name!r}")
+        if header is None:
+            header = cells if is_header(cells) else None
+            continue
+        below += 1
+        if any(cells):
+            rows.append((below, cells))
+    if header is None:
+        return None
+    return Sheet(header=header, rows=tuple(rows), delimiter=";", cut=False, mark=".")
+
+
+def _rows(shown: Workbook, typed: Workbook, name: str) -> Iterator[Cells]:
+    """The rows of a sheet as text; blank ones are empty."""
+    values, formulas = shown[name], typed[name]
+    if not hasattr(values, "reset_dimensions"):
+        return  # a sheet of charts
+    for each in (values, formulas):
+        each.reset_dimensions()  # what the file says of its own size may be wrong
+    pairs = zip(
+        values.iter_rows(values_only=True), formulas.iter_rows(values_only=True), strict=False
+    )
+    for row, source in pairs:
+        yield _trimmed([_text(cell, origin) for cell, origin in zip(row, source, strict=False)])
+
+
+def _trimmed(cells: Sequence[str]) -> Cells:
+    filled = [index for index, cell in enumerate(cells, start=1) if cell]
+    return tuple(cells[: filled[-1]]) if filled else ()
+
+
+def _text(cell: object, origin: object) -> str:
+    """A cell as text that is read back as the same number."""
+    match cell:
+        case None:
+            is_formula = isinstance(origin, str) and origin.startswith("=")
+            return UNCOMPUTED if is_formula else ""
+        case bool():
+            return str(cell).upper()
+        case float():
+            return repr(cell).removesuffix(".0")
+        case datetime() | date() | time():
+            return cell.isoformat()
+        case timedelta():
+            return str(cell)
+        case _:
+            return str(cell).strip()
