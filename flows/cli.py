@@ -286,6 +286,50 @@ def retract(
 
 
 @app.command()
+def correct(  # noqa: PLR0913, PLR0917 - an argument for every word of the command
+    folder: Dir,
+    candidate: Annotated[str, typer.Argument(help="The candidate with the wrong value.")],
+    values: Annotated[list[str], typer.Argument(help='What is right: hardness=7.1 or "x=7.1 mm".')],
+    reason: Why,
+    error: Annotated[
+        list[str] | None, typer.Option(help="Its standard error, where that is wrong: x=0.2.")
+    ] = None,
+    replicate: Annotated[
+        str | None, typer.Option(help="Which of several measurements is meant.")
+    ] = None,
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Correct a recorded value, and say what that changes.
+
+    The old value stays on record. A file that says it once more changes nothing. Values are in the
+    target's unit, unless another is written behind the number.
+
+    Example: athanor correct my-lab 0002-nqp hardness=7.1 --reason "a digit too many"
+    """
+    from flows.folder import known
+    from flows.people import correct, plainly, told, user
+    from flows.typed import measured
+    from loop.corrections import Correction
+
+    units = known(folder)[0].problem.objective.units
+    right = Correction(
+        candidate=candidate,
+        values=measured(values, units),
+        errors=measured(error or [], units),
+        replicate=replicate,
+    )
+    who = user() if by is None else by
+    campaign, changed = correct(folder, right, reason, who, dry_run=dry_run)
+    if as_json:
+        print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
+    else:
+        done = "would be corrected" if dry_run else "corrected"
+        out.print("\n".join([f"{candidate}: {done}.", *told(campaign, changed)]))
+
+
+@app.command()
 def ask(
     folder: Dir,
     values: Annotated[

@@ -12,6 +12,7 @@ from flows.folder import known, ledger_url, read
 from flows.typed import values
 from flows.views import found, praise
 from loop.campaign import Campaign, Result
+from loop.corrections import Correction, corrected, correcting
 from loop.decisions import Decision
 from loop.errors import CampaignError
 from loop.ledger import Ledger
@@ -69,6 +70,16 @@ def resolve(
     decision(campaign)
     changed = settled(campaign, candidate, which)
     return _settle(folder, campaign, decision), changed
+
+
+def correct(
+    folder: Path, right: Correction, reason: str, by: str, *, dry_run: bool
+) -> tuple[Campaign, Consequences]:
+    """Let values hold, or only say what that would do; the campaign, and what is changed."""
+    campaign, _ = known(folder)
+    decision = correcting(right, reason, by)
+    changed = corrected(campaign, decision(campaign), right.candidate)
+    return campaign if dry_run else _settle(folder, campaign, decision), changed
 
 
 def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: str) -> Candidate:

@@ -4,7 +4,7 @@ Numbers are in the parameter's unit. A composition is typed whole, fraction by f
 left out of it is absent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flows.refusal import nearest
 from loop.errors import SpaceError
@@ -13,6 +13,7 @@ from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Pa
 from loop.space.pool import Pool
 from loop.space.space import SearchSpace
 from loop.space.values import Value
+from loop.units import convert
 
 
 def values(words: Sequence[str], space: SearchSpace) -> dict[str, Value]:
@@ -75,3 +76,17 @@ def _number(text: str, label: str, unit: str) -> float:
         wanted = f"a number in {unit}" if unit else "a number"
         remedy = "Write the number alone, with a decimal point."
         raise SpaceError(label, wanted, repr(text), remedy) from None
+
+
+def measured(words: Sequence[str], units: Mapping[str, str]) -> dict[str, float]:
+    """Values of targets, such as `hardness=7.1` or `hardness=7100 MPa`, in the targets' `units`."""
+    said: dict[str, float] = {}
+    for word in words:
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or name not in units or name in said:
+            expected = f"a value, once, of {', '.join(units)}, such as {next(iter(units))}=7.1"
+            raise SpaceError(repr(word), expected, repr(word), nearest(name, units))
+        number, _, unit = text.partition(" ")
+        value = _number(number, name, units[name])
+        said[name] = convert(value, unit.strip() or units[name], units[name], name)
+    return said

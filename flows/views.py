@@ -16,6 +16,7 @@ from loop.people import because
 from loop.records import (
     Attached,
     Candidate,
+    Corrected,
     Event,
     Health,
     Ingested,
@@ -320,6 +321,8 @@ def _times(entries: Entries) -> tuple[dict[str, str], dict[str, str]]:
                 asked |= dict.fromkeys(_ids(event.candidates), at)
                 answered |= {each.candidate: at for each in event.observations}
             case Observed():
+                answered[event.observation.candidate] = at
+            case Corrected():
                 answered[event.observation.candidate] = at
             case Ingested():
                 answered |= {each.candidate: at for each in event.receipt.observations}

@@ -25,6 +25,7 @@ from loop.records import (
     Attached,
     Candidate,
     Closed,
+    Corrected,
     Edited,
     Event,
     Failed,
@@ -468,6 +469,9 @@ class _Fold:
             case Resolved():
                 self._known(event.candidate)
                 self._resolve(event)
+            case Corrected(observation=answer):
+                self.informing.pop(answer.candidate, None)
+                self._answer((answer,))
             case Retracted():
                 self._known(event.candidate)
                 self.retracted[event.candidate] = event

@@ -42,9 +42,9 @@ def vetoing(candidates: Sequence[str], reason: str, by: str = "") -> Decision:
     """
 
     def decide(campaign: Campaign) -> list[Event]:
-        _require_reason(reason)
+        require_reason(reason)
         for candidate in dict.fromkeys(candidates):
-            _require_known(campaign, candidate)
+            require_known(campaign, candidate)
             _require_unanswered(campaign, candidate)
         return [Vetoed(candidate=each, reason=reason, by=by) for each in dict.fromkeys(candidates)]
 
@@ -58,8 +58,8 @@ def editing(candidate: str, changes: Point, reason: str, by: str = "") -> Decisi
     """
 
     def decide(campaign: Campaign) -> list[Event]:
-        _require_reason(reason)
-        _require_known(campaign, candidate)
+        require_reason(reason)
+        require_known(campaign, candidate)
         is_open = candidate in {each.id for each in campaign.pending}
         if not is_open or campaign.latest(candidate):
             raise CampaignError(
@@ -85,8 +85,8 @@ def retracting(candidate: str, reason: str, by: str = "") -> Decision:
     """
 
     def decide(campaign: Campaign) -> list[Event]:
-        _require_reason(reason)
-        _require_known(campaign, candidate)
+        require_reason(reason)
+        require_known(campaign, candidate)
         if candidate in campaign.retracted:
             raise CampaignError(
                 candidate, "answers that hold", f"answers {state(campaign, candidate)}"
@@ -108,8 +108,8 @@ def resolving(candidate: str, keep: tuple[str, int | None], reason: str, by: str
     file, row = keep
 
     def decide(campaign: Campaign) -> list[Event]:
-        _require_reason(reason)
-        _require_known(campaign, candidate)
+        require_reason(reason)
+        require_known(campaign, candidate)
         contenders = {
             f"{each.source.file}:{each.source.row}"
             for torn in campaign.torn.get(candidate, {}).values()
@@ -184,7 +184,7 @@ def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Deci
     """Propose a candidate's point once more, under an id of its own; CampaignError if unknown."""
 
     def decide(campaign: Campaign) -> list[Event]:
-        _require_known(campaign, candidate)
+        require_known(campaign, candidate)
         cause = f"{candidate} once more, {_said(reason, by)}".removesuffix(", ")
         why = Why(origin="replicate", cause=cause)
         return _proposed(campaign, campaign.candidates[candidate].point, why, budget)
@@ -232,12 +232,14 @@ def _proposed(campaign: Campaign, point: Point, why: Why, budget: int) -> list[E
     return [Proposed(candidates=(Candidate(id=campaign.ids(1)[0], point=point, why=why),))]
 
 
-def _require_reason(reason: str) -> None:
+def require_reason(reason: str) -> None:
+    """Raise CampaignError where no reason is given."""
     if not reason.strip():
         raise CampaignError("reason", "a few words, to be put on record", repr(reason))
 
 
-def _require_known(campaign: Campaign, candidate: str) -> None:
+def require_known(campaign: Campaign, candidate: str) -> None:
+    """Raise CampaignError for an id that no candidate has, with the nearest that one has."""
     if candidate not in campaign.candidates:
         close = get_close_matches(candidate, campaign.candidates, n=1, cutoff=0.5)
         remedy = f"Did you mean {close[0]}?" if close else "`athanor export` lists them."

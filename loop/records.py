@@ -317,6 +317,15 @@ class Resolved(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected(_Strict):
+    """A person corrected recorded values: `by` whom, and why; the old ones are kept."""
+
+    observation: Measured
+    reason: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(_Strict):
     """The campaign stopped, and why."""
 
@@ -343,6 +352,7 @@ Event: TypeAlias = (
     | Ingested
     | Retracted
     | Resolved
+    | Corrected
     | Closed
     | Reopened
 )

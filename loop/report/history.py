@@ -8,9 +8,11 @@ from loop.records import (
     Amended,
     Attached,
     Closed,
+    Corrected,
     Edited,
     Event,
     Ingested,
+    Measured,
     Opened,
     Reopened,
     Retracted,
@@ -48,10 +50,12 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
         case Attached():
             text = f"{len(event.candidates)} candidates with their answers"
             yield Note(at=at, what="past data attached", text=text)
-        case Vetoed():
-            yield Note(at=at, what=f"{event.candidate} vetoed{_by(event)}", text=event.reason)
-        case Edited():
-            yield Note(at=at, what=f"{event.candidate} edited{_by(event)}", text=event.reason)
+        case Vetoed(candidate=key) | Edited(candidate=key):
+            what = f"{key} {type(event).__name__.lower()}{_by(event)}"
+            yield Note(at=at, what=what, text=event.reason)
+        case Corrected(observation=Measured(candidate=key)):
+            what = f"{key} corrected{_by(event)}"
+            yield Note(at=at, what=what, text=event.reason, hit=_led_to(key, before))
         case Retracted(candidate=key):
             what = f"{key} retracted{_by(event)}"
             yield Note(at=at, what=what, text=event.reason, hit=_led_to(key, before))
@@ -65,7 +69,7 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             pass
 
 
-def _by(event: Amended | Vetoed | Edited | Retracted) -> str:
+def _by(event: Amended | Vetoed | Edited | Corrected | Retracted) -> str:
     return f" by {event.by}" if event.by else ""
 
 

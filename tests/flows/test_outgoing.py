@@ -102,3 +102,19 @@ def test_an_edited_line_is_on_the_worklist_at_once(furnace, athanor):
     athanor("turn", furnace, "--no-prefect")
     (result,) = known(furnace)[0].results
     assert (result.point["T"], result.values) == (605.0, {"strength": 300.0})
+
+
+def test_a_correction_is_told_with_what_it_changes(furnace, athanor):
+    """In the target's unit, or one written behind the number; --dry-run only says it."""
+    first, second, *_ = (row["candidate"] for row in listed(furnace))
+    (furnace / "results").mkdir(exist_ok=True)
+    text = f"candidate,strength [MPa]\n{first},3000\n{second},400\n"
+    (furnace / "results" / "a.csv").write_text(text)
+    athanor("turn", furnace, "--no-prefect")
+    words = ("correct", furnace, first, "strength=0.3 GPa", "--reason", "a zero too many")
+    assert "would be corrected" in athanor(*words, "--dry-run").out
+    assert known(furnace)[0].results[0].values == {"strength": 3000.0}
+    said = athanor(*words).out
+    assert said.startswith(f"{first}: corrected.\nThe best was strength 3000 MPa")
+    assert "It is now strength 400 MPa" in said
+    assert known(furnace)[0].results[0].values == {"strength": 300.0}

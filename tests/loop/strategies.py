@@ -15,6 +15,7 @@ from loop.records import (
     Attached,
     Candidate,
     Closed,
+    Corrected,
     Edited,
     Event,
     Failed,
@@ -427,6 +428,12 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
         Ingested: ingested(problem, texts),
         Retracted: st.builds(Retracted, candidate=texts, reason=texts, by=texts),
         Resolved: resolved(texts),
+        Corrected: st.builds(
+            Corrected,
+            observation=observation.filter(lambda each: isinstance(each, Measured)),
+            reason=texts,
+            by=texts,
+        ),
         Closed: st.builds(Closed, reason=texts),
         Reopened: st.builds(Reopened, reason=texts),
     }
