@@ -4,6 +4,7 @@ A campaign is folded from events in memory, as a turn folds it from the ledger; 
 those of `Bayes.propose`. The benchmark's own starts take the place of Athanor's design.
 """
 
+import sys
 import time
 from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +32,12 @@ from loop.space.pool import Listing
 from loop.space.pool import pool as pool_parameter
 from loop.space.space import SearchSpace
 from loop.space.values import Point
+from loop.surrogate import portfolio
 from pools import Array, Table
 from problems import Function
 
 GIVEN = Why(origin="manual")
+MANY = portfolio.MANY
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,6 +164,11 @@ def space(function: Function, settings: str, seed: int) -> SpaceAthanor:
     )
     told = Told(problem=problem, proposer=proposer(settings, function.starts))
     return SpaceAthanor(told=told, function=function)
+
+
+def learn_on_all(*, yes: bool) -> None:
+    """Whether this process learns hyperparameters on every row, or on MANY as a campaign does."""
+    portfolio.MANY = sys.maxsize if yes else MANY
 
 
 def _parameter(of: problems.Parameter) -> Parameter:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import pools
 from pools import Array, Table, features
 
 ROWS = 1200
@@ -73,6 +74,11 @@ SETS = {
         beside=("PROPERTY: Test temperature ($^\\circ$C)",),
     ),
 }
+
+
+def table(folder: Path, name: str) -> Table:
+    """The pool of this name, one of these or of `pools.py`."""
+    return (load if name in SETS else pools.load)(folder, name)
 
 
 def load(folder: Path, name: str) -> Table:

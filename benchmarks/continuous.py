@@ -29,11 +29,10 @@ from rich.table import Table
 
 import peers
 import plain_botorch
-from journal import Journal, difference, ratio, spread
+from journal import RESULTS, Journal, dated, difference, ratio, spread
 from pools import Array
 from problems import FUNCTIONS, KEPT, Function, Point
 
-ROOT = Path(__file__).parents[1]
 METHODS = ("sobol", "botorch", "baybe", "ax", "athanor")
 PEERS = ("baybe", "ax")
 FLOOR = 1e-3  # of the regret of the starts: closer to the best than this, nobody is better
@@ -59,7 +58,7 @@ def main(  # noqa: PLR0913
     evaluations: Annotated[int, typer.Option(help="Evaluations of a run.")] = 40,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Annotated[Path, typer.Option(help="Results; what is there is not run again.")] = (
-        ROOT / "benchmarks/results/continuous.jsonl"
+        RESULTS / "continuous.jsonl"
     ),
     against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "athanor",
     *,
@@ -71,7 +70,8 @@ def main(  # noqa: PLR0913
     Example: python benchmarks/continuous.py --function hartmann6 --method botorch --seeds 3
     """
     journal = Journal(file=out, keys=("function", "method", "seed", "evaluations"))
-    methods, functions = method or list(METHODS), function or list(KEPT if kept else FUNCTIONS)
+    methods, against = [dated(name) for name in method or METHODS], dated(against)
+    functions = function or list(KEPT if kept else FUNCTIONS)
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]
@@ -111,15 +111,16 @@ def play(job: Job) -> dict[str, Any]:
         function.check(point)
         Y.append(function.measured(point, job.seed * 1009 + len(points)))
         points.append(point)
+    regret = function.regret(np.array([function.value(point) for point in points]))
     return {
         "function": job.function,
         "method": job.method,
         "seed": job.seed,
         "evaluations": job.evaluations,
-        "regret": function.regret(np.array([function.value(point) for point in points])),
-        "cpu_ask": float(np.median(cpu)),
-        "cpu": sum(cpu),
-        "wall": time.perf_counter() - began,
+        "regret": [float(f"{each:.6g}") for each in regret],
+        "cpu_ask": round(float(np.median(cpu)), 4),
+        "cpu": round(sum(cpu), 3),
+        "wall": round(time.perf_counter() - began, 3),
     }
 
 
@@ -134,9 +135,10 @@ def opened(method: str, function: Function, seed: int) -> Next:
             return lambda points, Y, seed: plain_botorch.point(function, points, Y, seed)
         case "baybe" | "ax":
             return peers.space(name, function.told, seed)
-        case "athanor":
+        case "athanor" | "athanor-whole":
             import athanor
 
+            athanor.learn_on_all(yes=name == "athanor-whole")
             return athanor.space(function, settings, seed)
         case _:
             raise KeyError(f"--method {method}: expected one of {', '.join(METHODS)}")

@@ -15,6 +15,8 @@ from rich.progress import Progress
 Job = TypeVar("Job")
 
 RESAMPLES = 4000
+RESULTS = Path(__file__).with_name("results")  # committed: a later run goes on from them
+CHOICES = "2026-11-24"  # when Athanor last came to choose otherwise: raised with such a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,12 @@ class Journal:
                     failures.append(f"{waiting[future]}: {type(error).__name__}: {error}")
                 progress.advance(task)
         return failures
+
+
+def dated(method: str) -> str:
+    """The name of a method in the results: Athanor's says which Athanor, `athanor@2026-11-24`."""
+    is_own = method.startswith("athanor") and "@" not in method
+    return f"{method}@{CHOICES}" if is_own else method
 
 
 def quartiles(values: ArrayLike) -> tuple[float, float, float]:

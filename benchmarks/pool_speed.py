@@ -32,12 +32,12 @@ from rich.progress import track
 from rich.table import Table
 
 import peers
-from journal import Journal, quartiles, spread
+from journal import RESULTS, Journal, dated, quartiles, spread
 
-ROOT = Path(__file__).parents[1]
 CASE = Path(__file__).with_name("speed_case.py")
 KEYS = ("method", "rows", "seen", "features", "batch", "seed", "threads", "limit")
 METHODS = ("athanor", "botorch", "baybe")
+OWN = dated("athanor")
 ROWS, SEEN, FEATURES = (1_000, 10_000, 100_000, 1_000_000), (10, 50, 200, 500, 1000), (6, 20)
 
 
@@ -76,7 +76,7 @@ def main(  # noqa: PLR0913
     limit: Annotated[float, typer.Option(help="GB that a process may allocate; 0: any.")] = 0.0,
     patience: Annotated[float, typer.Option(help="Seconds after which a case is ended.")] = 300.0,
     out: Annotated[Path, typer.Option(help="Results; what is there is not run again.")] = (
-        ROOT / "build/benchmarks/pool_speed.jsonl"
+        RESULTS / "pool_speed.jsonl"
     ),
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Only what the claims are about.")] = False,
@@ -87,7 +87,7 @@ def main(  # noqa: PLR0913
     Example: python benchmarks/pool_speed.py --quick --repeats 1
     """
     journal = Journal(file=out, keys=KEYS)
-    methods = method or list(METHODS)
+    methods = [dated(name) for name in method or METHODS]
     if "baybe" in methods and not peers.present():
         print(f"Without BayBE: {peers.INSTALL}")
         methods.remove("baybe")
@@ -124,10 +124,10 @@ def _claims(methods: list[str], repeats: int, threads: int) -> list[Case]:
         for i in seeds
         for m in methods
     ]
-    if "athanor" in methods:
+    if OWN in methods:
         cases += [
             Case(
-                method="athanor",
+                method=OWN,
                 rows=1_000_000,
                 seen=200,
                 batch=4,
@@ -166,7 +166,7 @@ def _run(case: Case, patience: float) -> dict[str, Any]:
     options = [text for name in KEYS[1:] for text in (f"--{name}", str(getattr(case, name)))]
     try:
         ended = subprocess.run(
-            [python, "-W", "ignore", str(CASE), case.method, *options],
+            [python, "-W", "ignore", str(CASE), case.method.partition("@")[0], *options],
             capture_output=True,
             text=True,
             timeout=patience,
@@ -204,7 +204,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         here = groups.setdefault(tuple(row[name] for name in settings), {})
         here.setdefault(row["method"], []).append(row)
     for key, by_method in sorted(groups.items()):
-        base = [row["ask_cpu"] for row in by_method.get("athanor", []) if "ask_cpu" in row]
+        base = [row["ask_cpu"] for row in by_method.get(OWN, []) if "ask_cpu" in row]
         for method, runs in sorted(by_method.items()):
             shown.add_row(*(f"{value:g}" for value in key), method, *_cells(runs, base))
     Console(width=170).print(shown)
