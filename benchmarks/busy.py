@@ -1,23 +1,25 @@
 """How busy the workers are: two of them, evaluations of one second, proposing included.
 
     .venv/bin/python benchmarks/busy.py
-    .venv/bin/python benchmarks/busy.py --evaluations 40 --batch 2 --prefect
+    .venv/bin/python benchmarks/busy.py --evaluations 40 --batch 2 --oracle function --prefect
 
 A campaign folder is run as `athanor run --no-prefect` runs it: the ledger on disk, the Bayesian
-proposer in two dimensions, each evaluation a guarded process of the function oracle that sleeps a
-second and notes, by the clock of the machine, when its function began and ended. Busy is the share
-of the workers' time, from the first beginning to the last end, that lies inside the function:
-whatever the loop does besides (starting processes, recording, fitting, choosing) is idle time.
-With --batch 2 no candidate waits, as it was by default before; with --prefect each evaluation is a
-task of a Prefect flow. Prints the share and the median time between an end and the next beginning.
+proposer over three elements, each evaluation a guarded process of the atoms oracle, in which a
+calculator sleeps a second and notes by the machine's clock when it began and ended. Busy is the
+share of the workers' time, from the first beginning to the last end, in which they are at an
+evaluation, as the ledger has its seconds: its process, its folder and its checks included, records,
+fits and choices not. Overhead is what an evaluation takes beside its calculator, in the median.
+With --batch 2 no candidate waits; with --oracle function a Python function in a new process is
+asked; with --prefect each evaluation is a task of a Prefect flow.
 """
 
 import os
 import subprocess
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -25,25 +27,23 @@ import typer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from flows.folder import known
+
+SECONDS = 1.0  # that an evaluation takes
 CAMPAIGN = """
 name = "busy"
 seed = {seed}
 [[parameter]]
-name = "x"
-kind = "continuous"
-low = 0
-high = 1
-[[parameter]]
-name = "y"
-kind = "continuous"
-low = 0
-high = 1
+name = "alloy"
+kind = "composition"
+elements = ["Cu", "Ni", "Pd"]
+step = 0.03125
 [[target]]
-name = "z"
-goal = "max"
+name = "total_energy"
+unit = "eV/atom"
+goal = "min"
 [oracle]
-kind = "function"
-function = "measure.py:measure"
+{oracle}
 wall_s = 60
 [stop]
 evaluations = {evaluations}
@@ -51,26 +51,56 @@ evaluations = {evaluations}
 workers = {workers}
 {batch}
 """
-MEASURE = """
+ORACLES = {
+    "atoms": """kind = "atoms"
+calculator = "sleepy:Sleeps"
+relax = "positions"
+fmax = 100.0
+structure = {kind = "random-alloy", composition = "alloy"}""",
+    "function": """kind = "function"
+function = "sleepy.py:measure\"""",
+}
+SLEEPY = """
 import time
 from pathlib import Path
 
-def measure(x, y):
-    began = time.monotonic()
-    time.sleep({seconds})
+def note(began):
     with Path({times!r}).open("a") as times:
         times.write(f"{{began}} {{time.monotonic()}}\\n")
-    return -((x - 0.3) ** 2) - (y - 0.6) ** 2
 """
+CALCULATOR = """
+from ase.calculators.emt import EMT
+
+class Sleeps(EMT):
+    def calculate(self, *arguments, **keywords):
+        began = time.monotonic()
+        super().calculate(*arguments, **keywords)
+        time.sleep({seconds})
+        note(began)
+"""
+FUNCTION = """
+def measure(alloy):
+    began = time.monotonic()
+    time.sleep({seconds})
+    note(began)
+    return -alloy.get("Cu", 0) * alloy.get("Pd", 0)
+"""
+
+
+class Kind(StrEnum):
+    """The oracles whose processes are measured."""
+
+    atoms = "atoms"
+    function = "function"
 
 
 def main(
     *,
     evaluations: Annotated[int, typer.Option(min=2, help="The budget.")] = 200,
     workers: Annotated[int, typer.Option(min=1, help="Evaluations in flight.")] = 2,
-    seconds: Annotated[float, typer.Option(help="That one takes.")] = 1.0,
     batch: Annotated[int | None, typer.Option(help="Candidates that may wait at once.")] = None,
     seed: Annotated[int, typer.Option(help="Of the campaign.")] = 0,
+    oracle: Annotated[Kind, typer.Option(help="Who sleeps.")] = Kind.atoms,
     prefect: Annotated[bool, typer.Option("--prefect", help="Through Prefect.")] = False,
 ) -> None:
     """Run the campaign and print how busy its workers were.
@@ -80,35 +110,34 @@ def main(
     with TemporaryDirectory() as name:
         folder, times = Path(name), Path(name) / "times.txt"
         stated = "" if batch is None else f"batch = {batch}"
-        text = CAMPAIGN.format(seed=seed, evaluations=evaluations, workers=workers, batch=stated)
+        text = CAMPAIGN.format(
+            seed=seed,
+            evaluations=evaluations,
+            workers=workers,
+            batch=stated,
+            oracle=ORACLES[oracle],
+        )
         (folder / "campaign.toml").write_text(text, encoding="utf-8")
-        measure = MEASURE.format(seconds=seconds, times=str(times))
-        (folder / "measure.py").write_text(measure, encoding="utf-8")
+        sleepy = SLEEPY + {"atoms": CALCULATOR, "function": FUNCTION}[oracle]
+        sleepy = sleepy.format(seconds=SECONDS, times=str(times))
+        (folder / "sleepy.py").write_text(sleepy, encoding="utf-8")
         began = time.perf_counter()
         run = [sys.executable, "-m", "flows.cli", "run", name]
-        subprocess.run(run if prefect else [*run, "--no-prefect"], check=True)
+        path = os.environ | {"PYTHONPATH": name}  # a calculator is a module like any other
+        subprocess.run(run if prefect else [*run, "--no-prefect"], check=True, env=path)
         whole = time.perf_counter() - began
         lines = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
-    spans = sorted((float(first), float(last)) for first, last in lines)
-    if len(spans) != evaluations:
-        sys.exit(f"expected {evaluations} evaluations, got {len(spans)}")
-    report(spans, workers, whole)
-
-
-def report(spans: list[tuple[float, float]], workers: int, whole: float) -> None:
-    """Print the share of the time that the workers were at it, and how long they were not."""
-    first, last = spans[0][0], max(end for _, end in spans)
-    busy = sum(end - begin for begin, end in spans) / (workers * (last - first))
-    free = [first] * workers
-    gaps = []
-    for begin, end in spans:  # whoever has been free longest is taken
-        free.sort()
-        gaps.append(begin - free[0])
-        free[0] = end
-    low, _, high = quantiles(gaps[workers:])
-    print(f"{len(spans)} evaluations, {workers} workers: busy {busy:.1%}")
-    print(f"from an end to the next beginning: median {median(gaps[workers:]):.3f} s, ", end="")
-    print(f"quartiles {low:.3f} to {high:.3f} s, longest {max(gaps[workers:]):.2f} s")
+        campaign, _ = known(folder)
+    spans = [(float(first), float(last)) for first, last in lines]
+    took = [each.source.seconds or 0.0 for held in campaign.observations.values() for each in held]
+    if not len(spans) == len(took) == len(campaign.results) == evaluations:
+        sys.exit(f"expected {evaluations} evaluations, got {len(spans)}, {len(took)} on record")
+    inside = [last - first for first, last in spans]
+    span = workers * (max(last for _, last in spans) - min(first for first, _ in spans))
+    print(f"{evaluations} evaluations, {workers} workers: busy {sum(took) / span:.1%}, ", end="")
+    print(f"inside the calculator {sum(inside) / span:.1%}")
+    print(f"overhead of an evaluation: {median(took) - median(inside):.3f} s, the longest ", end="")
+    print(f"{max(took) - median(inside):.2f} s")
     print(f"from the command to its end: {whole:.0f} s; load {os.getloadavg()[0]:.1f}")
 
 

@@ -4,7 +4,7 @@
 
 Needs Debian's packages quantum-espresso and quantum-espresso-data. It runs `athanor init`, `check`
 and `run --no-prefect` as a person would, two evaluations in flight, after the cut-offs of the
-template were extended down to 1 Ry: fewer plane waves than bands, which `pw.x` refuses. Prints the
+template got one of 1 Ry: fewer plane waves than bands, which `pw.x` refuses. Prints the
 values, the failures and the seconds; exit 1 unless all of it was as it should be.
 """
 
@@ -26,7 +26,7 @@ from flows.folder import known
 from loop.campaign import Campaign
 from loop.records import Event, Observed, Started
 
-TOO_LOW = 1  # Ry
+LEVELS = [1, 14, 16, 18, 20, 22]  # Ry: the first is too low for anything
 LEAST = 12  # evaluations
 
 
@@ -45,8 +45,11 @@ def main(
     file = place / "campaign.toml"
     text = file.read_text(encoding="utf-8")
     for old, new in (
-        ("low = 8\nhigh = 20\nstep = 2 ", f"low = {TOO_LOW}\nhigh = 19\nstep = 3 "),
-        ("evaluations = 14", f"evaluations = {evaluations}"),
+        (
+            'kind = "discrete"\nlow = 14\nhigh = 26\nstep = 4 ',
+            f'kind = "ordinal"\nlevels = {LEVELS} ',
+        ),
+        ("evaluations = 12", f"evaluations = {evaluations}"),
         ("seed = 0", f"seed = {seed}"),
     ):
         text = text.replace(old, new)

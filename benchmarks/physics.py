@@ -3,7 +3,8 @@
     python benchmarks/physics.py              prints the page, and says what deviates
     python benchmarks/physics.py --write      writes it to docs/physics.md
 
-Every number comes through the atoms oracle as a campaign asks for it, in a process of its own.
+Every number comes through the atoms oracle as a campaign asks for it, in a process of its own;
+silicon and aluminium by Quantum ESPRESSO and GPAW where those are installed (`dft_physics`).
 Beside it stands the same potential's value, made by hand with ASE and without this code, and for
 lattice constants and bulk moduli the measured one.
 """
@@ -20,6 +21,7 @@ from typing import Annotated
 
 import typer
 
+from dft_physics import section
 from loop.records import Candidate, Failed, Why
 from loop.space.values import Point
 from oracles.atoms.builders import Builder
@@ -136,12 +138,14 @@ def _page(bench: Bench) -> Iterator[str]:
         "# Physics\n\nMade by `python benchmarks/physics.py --write` with ASE "
         f"{version('ase')}, pymatgen {version('pymatgen')}, Python {platform.python_version()}: "
         "every number through the atoms oracle, as a campaign asks for it, with ASE's EMT "
-        "(K. W. Jacobsen, P. Stoltze, J. K. Nørskov, Surf. Sci. 366, 394 (1996)).\n"
+        "(K. W. Jacobsen, P. Stoltze, J. K. Nørskov, Surf. Sci. 366, 394 (1996)), and by real DFT "
+        "where that is installed.\n"
     )
     yield from _metals(bench)
     yield from _ordered(bench)
     yield from _random(bench)
     yield from _adsorption(bench)
+    yield from section(bench.folder, bench.deviations)
     yield f"\nAll of it: {time.perf_counter() - start:.0f} s of one core."
 
 
