@@ -18,6 +18,7 @@ from flows.arguments import AsJson, By, Dir, Output, Why, out
 from flows.lab_cli import lab
 from loop.errors import LoopError, SettingsError
 
+SHOWN = 10  # reasons of which a terminal lists as many
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -283,6 +284,44 @@ def retract(
     else:
         done = "would be taken back" if dry_run else "taken back"
         out.print("\n".join([f"{candidate}: answers {done}.", *told(campaign, changed)]))
+
+
+@app.command()
+def attach(
+    folder: Dir,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Excel with past measurements.")],
+    reason: Why = "",
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Attach past data: rows of parameters and values, read as results are, that name no candidate.
+
+    They train the model, count as points of the design, and do not use up the budget. Every row is
+    used once, counted as a duplicate, or given back in rejected/ with its reason. Headers that are
+    spelt otherwise are mapped under [oracle.columns].
+
+    Example: athanor attach my-lab past.csv --reason "the campaign of 2024"
+    """
+    _one_thread()
+    from flows.attaching import attach
+    from flows.people import plainly, told, user
+
+    who = user() if by is None else by
+    done = attach(folder.absolute(), file, reason, who, dry_run=dry_run)
+    if as_json:
+        said = {key: getattr(done, key) for key in ("rows", "attached", "duplicates", "rejected")}
+        said |= {"files": done.files, "changes": plainly(done.campaign, done.changed)["changes"]}
+        print(json.dumps(said, indent=1))  # noqa: T201
+        return
+    would = "would be " if dry_run else ""
+    used = f"{len(done.attached)} {would}attached, {done.duplicates} known already"
+    out.print(f"{done.rows} rows: {used}, {len(done.rejected)} rejected.")
+    for reason_, count in done.reasons.most_common(SHOWN):
+        out.print(f"  {count} x {reason_}")
+    if len(done.reasons) > SHOWN:
+        out.print(f"  and {len(done.reasons) - SHOWN} other reasons; --json has all")
+    out.print("\n".join([*done.files, *told(done.campaign, done.changed)[:-1]]))
 
 
 @app.command()

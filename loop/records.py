@@ -209,10 +209,31 @@ class Amended(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached(_Strict):
-    """Past data came in, as candidates with their answers."""
+    """Past data came in, as candidates with their answers; `by` whom, and why.
+
+    rows = candidates + duplicates + rejected rows, where a `file` is named.
+    """
 
     candidates: tuple[Candidate, ...]
     observations: tuple[Observation, ...]
+    file: str = ""
+    sha256: str = ""
+    rows: int = 0
+    duplicates: int = 0
+    rejected: tuple[Rejection, ...] = ()
+    reason: str = ""
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise CampaignError unless every row of the file is accounted for."""
+        rejected = sum(rejection.row > 0 for rejection in self.rejected)
+        if self.file and len(self.candidates) + self.duplicates + rejected != self.rows:
+            raise CampaignError(
+                f"file {self.file}",
+                f"{self.rows} rows accounted for",
+                f"{len(self.candidates)} attached, {self.duplicates} duplicate, "
+                f"{rejected} rejected",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,8 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             yield Note(at=at, what=f"settings changed{_by(event)}", text=text)
         case Attached():
             text = f"{len(event.candidates)} candidates with their answers"
-            yield Note(at=at, what="past data attached", text=text)
+            text += f", from {event.file}" if event.file else ""
+            yield Note(at=at, what=f"past data attached{_by(event)}", text=text)
         case Vetoed(candidate=key) | Edited(candidate=key):
             what = f"{key} {type(event).__name__.lower()}{_by(event)}"
             yield Note(at=at, what=what, text=event.reason)
@@ -69,7 +70,7 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             pass
 
 
-def _by(event: Amended | Vetoed | Edited | Corrected | Retracted) -> str:
+def _by(event: Amended | Attached | Vetoed | Edited | Corrected | Retracted) -> str:
     return f" by {event.by}" if event.by else ""
 
 

@@ -107,7 +107,7 @@ class Reader:
             values=values,
             errors=errors,
             replicate=replicate,
-            executed=self._executed(cells),
+            executed=self.executed(cells),
             notes=notes | ({"reason": reason} if reason else {}),
             source=source,
             revision=revision,
@@ -244,7 +244,7 @@ class Reader:
             errors[column.subject] = self._number(column, cell)
         return errors
 
-    def _executed(self, cells: Cells) -> Point | None:
+    def executed(self, cells: Cells) -> Point | None:
         """What the row says of the point as it was made: the parameters it names, no others."""
         found: dict[str, float | str] = {
             column.subject: self._number(column, cell) if column.is_number else cell

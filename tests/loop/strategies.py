@@ -416,6 +416,8 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
             Attached,
             candidates=asked,
             observations=st.lists(observation, max_size=2).map(tuple),
+            reason=texts,
+            by=texts,
         ),
         Proposed: st.builds(Proposed, candidates=asked),
         Vetoed: st.builds(Vetoed, candidate=texts, reason=texts, by=texts),
