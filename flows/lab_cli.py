@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.arguments import AsJson, By, Dir, Why, out
+from flows.arguments import AsJson, By, Dir, Output, Why, out
 
 lab = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -114,3 +114,21 @@ def edit(
         print(json.dumps(said, indent=1))  # noqa: T201
     else:
         out.print(f"{asked.id} is now {written(asked.point)}. The worklist is written anew.")
+
+
+@lab.command()
+def template(folder: Dir, output: Output = None, as_json: AsJson = False) -> None:
+    """Write an Excel workbook to fill in: what waits, units in the header, lists to choose from.
+
+    It has a line for every measurement that is wanted, and a sheet that explains each column. Save
+    a copy of it in results/ when some lines are filled in; the others wait.
+
+    Example: athanor lab template my-lab
+    """
+    from flows.outgoing import form
+
+    path, count = form(folder.absolute(), output)
+    if as_json:
+        print(json.dumps({"file": str(path), "candidates": count}, indent=1))  # noqa: T201
+    else:
+        out.print(f"{path}: {count} samples wait in it.")

@@ -10,8 +10,12 @@ from loop.errors import SettingsError
 from loop.people import editing
 from loop.records import Candidate
 from loop.run import decide, replay, waiting
+from oracles.folder.files import write_whole
+from oracles.folder.form import as_form
 from oracles.folder.oracle import Folder
 from oracles.folder.publishing import FORMS
+
+FORM = "form.xlsx"  # in worklist/: it is copied to results/ once it is filled in
 
 
 def laboratory(folder: Path) -> Folder:
@@ -33,6 +37,21 @@ def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: st
     after = decide(load(folder).rig, editing(candidate, changes, reason, by))
     lab.submit(waiting(after))
     return after.candidates[candidate]
+
+
+def form(folder: Path, output: Path | None) -> tuple[Path, int]:
+    """Write the workbook to fill in; where it is, and how many samples wait in it."""
+    known(folder)
+    lab = laboratory(folder)
+    candidates = waiting(replay(load(folder).rig))
+    path = output or folder / "worklist" / FORM
+    content = as_form(candidates, lab.space, lab.objective, lab.making)
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        remedy = "Close it in other programs, or choose another place."
+        raise SettingsError(str(path), "a file to write", str(error.strerror), remedy) from error
+    return path, len(candidates)
 
 
 def rebuild(folder: Path) -> tuple[list[str], list[Path]]:

@@ -193,9 +193,11 @@ class Folder:
             reading=self.reading,
             candidate=named_in(name, self.reading),
         )
-        rows = [reader.read(position, row) for position, row in sheet.rows]
-        if sheet.cut:
-            rows[-1] = _cut(sheet.rows[-1][0])
+        last = sheet.rows[-1][0] if sheet.cut else None
+        filled = (line for line in sheet.rows if line[0] == last or not reader.is_open(line[1]))
+        rows = [reader.read(position, row) for position, row in filled]
+        if last is not None:
+            rows[-1] = _cut(last)
         return [compare(row, asked, columns) for row in rows]
 
 

@@ -14,7 +14,7 @@ from loop.space.pool import Pool
 from loop.space.space import SearchSpace
 from loop.space.values import Point, Value
 from loop.units import convert
-from oracles.folder.columns import Column, Role, fields
+from oracles.folder.columns import REPEATS, Column, Role, fields
 from oracles.folder.numbers import LIMIT, number
 from oracles.folder.reading import Reading
 from oracles.folder.sheet import Cells
@@ -38,6 +38,9 @@ FAILED: Mapping[str, Kind] = {
 }
 DETECTION = frozenset({"<lod", "<loq", "lod", "loq", "n.d.", "nd", "bdl"})
 SUM_SLACK = 1e-6  # as loop.space.parameters allows a composition
+
+
+ANSWERS: tuple[Role, ...] = ("value", "error", "status", "reason", "executed", "note")
 
 
 class Unfit(Exception):
@@ -77,6 +80,11 @@ class Reader:
             rejection = Rejection(row=position, column=unfit.column, reason=unfit.reason)
             return Row(answer=rejection)
         return Row(answer=answer, asked=tuple(self._cells(cells, "asked")))
+
+    def is_open(self, cells: Cells) -> bool:
+        """Whether a line of our own worklist or form has not been filled in yet: it is no row."""
+        is_ours = any(c.role == "told" and c.header.casefold() == REPEATS for c in self.columns)
+        return is_ours and not any(cell for role in ANSWERS for _, cell in self._cells(cells, role))
 
     def _answer(self, cells: Cells, source: Source) -> Observation:
         self._require_width(cells)

@@ -54,7 +54,7 @@ def worklist(
         (
             each.id,
             code(each.id),
-            *(cell for p in space.parameters for cell in _cells(p, each)),
+            *(cell for p in space.parameters for cell in cells_of(p, each)),
             *(() if weighing is None else weighed(weighing, each.point)),
             float(making.repeats),
             *(None for _ in targets),
@@ -110,7 +110,8 @@ def sentence(why: Why) -> str:
     return f"{said}{held}: {why.cause}." if why.cause else f"{said}{held}."
 
 
-def _cells(parameter: Parameter, candidate: Candidate) -> list[Cell]:
+def cells_of(parameter: Parameter, candidate: Candidate) -> list[Cell]:
+    """What is asked of a parameter: one cell, or one per component."""
     value = candidate.point[parameter.name]
     match parameter:
         case Composition(elements=elements):
