@@ -292,6 +292,28 @@ class Forceful(Flat):
     implemented_properties = ["energy", "forces"]  # noqa: RUF012
 
 
+class Fateful(Flat):
+    """Goes another way with each element; well with the others."""
+
+    def go_wrong(self, atoms):
+        """As the calculator of that fate does."""
+        fate = FATES.get(atoms.symbols[0])
+        if fate is not None:
+            fate.go_wrong(self, atoms)
+
+
+FATES = {
+    "Ag": Hangs,
+    "Al": Killed,
+    "Au": Segfaults,
+    "Ca": Hungry,
+    "Ir": Floods,
+    "Ni": NotANumber,
+    "Pb": Raises,
+    "Pd": GivesFunction,
+}
+
+
 class Demanding(EMT):
     """EMT that wants a setting."""
 

@@ -1,12 +1,14 @@
 """What calculators answer wrongly without a word, each with the guard that makes it a failure."""
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.optimize import BFGS
 
 from loop.records import Candidate, Failed, Why
 from oracles.atoms.failures import Refusal
@@ -61,6 +63,39 @@ def test_nonsense_is_a_failure(tmp_path, atoms, steps, kind, says):
     (found,) = asked.collect([candidate])
     assert isinstance(found, Failed)
     assert (found.kind, says in found.message) == (kind, True), found
+
+
+@pytest.mark.parametrize("atoms", [coincident(), spread()])
+def test_the_optimiser_itself_finds_nothing_wrong_with_nonsense(atoms):
+    """Why the guards are there: ASE says that it has converged, and gives four lone atoms."""
+    atoms.calc = EMT()
+    with np.errstate(all="ignore"):
+        assert bool(BFGS(atoms, logfile=None).run(fmax=0.01, steps=300)) is True
+    assert atoms.get_potential_energy() == pytest.approx(4 * 3.51, abs=0.01)
+
+
+def test_the_optimiser_itself_stops_at_its_last_step_without_a_word():
+    """Why its answer is asked for: no exception, and a NumPy bool, which JSON does not know."""
+    atoms = stretched()
+    atoms.calc = EMT()
+    said = BFGS(atoms, logfile=None).run(fmax=0.01, steps=1)
+    assert not said
+    assert np.abs(atoms.get_forces()).max() > 0.1
+
+
+def test_threads_that_share_a_calculator_are_wrong_without_a_word():
+    """Why every evaluation has a process: most of the energies are those of other atoms."""
+    bad = import_module("bad_calculators")
+    shared = bad.InOneMemory()
+    cells = [bulk(each, cubic=True) for each in METALS[1:]]
+
+    def energy(atoms):
+        return shared.get_potential_energy(atoms)
+
+    alone = [energy(atoms) for atoms in cells]
+    with ThreadPoolExecutor(len(cells)) as pool:
+        found = list(pool.map(energy, cells))
+    assert found != alone
 
 
 def test_atoms_out_of_reach_are_refused_where_the_volume_says_nothing(tmp_path):
