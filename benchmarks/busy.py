@@ -5,10 +5,11 @@
 
 A campaign folder is run as `athanor run --no-prefect` runs it: the ledger on disk, the Bayesian
 proposer over three elements, each evaluation a guarded process of the atoms oracle, in which a
-calculator sleeps a second and notes by the machine's clock when it began and ended. Busy is the
-share of the workers' time, from the first beginning to the last end, in which they are at an
-evaluation, as the ledger has its seconds: its process, its folder and its checks included, records,
-fits and choices not. Overhead is what an evaluation takes beside its calculator, in the median.
+calculator sleeps a second and notes how long it was at it. Busy is the share of the workers' time
+in which they are at an evaluation, from when it is Started and as long as the ledger says: its
+process, its folder and its checks included, records, fits and choices not. The first two of each
+worker, whose processes have to be started, are left out. Overhead is what an evaluation takes
+beside its calculator, in the median.
 With --batch 2 no candidate waits; with --oracle function a Python function in a new process is
 asked; with --prefect each evaluation is a task of a Prefect flow.
 """
@@ -17,6 +18,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
@@ -28,6 +31,7 @@ import typer
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from flows.folder import known
+from loop.records import Event, Observed, Started
 
 SECONDS = 1.0  # that an evaluation takes
 CAMPAIGN = """
@@ -127,18 +131,39 @@ def main(
         subprocess.run(run if prefect else [*run, "--no-prefect"], check=True, env=path)
         whole = time.perf_counter() - began
         lines = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
-        campaign, _ = known(folder)
-    spans = [(float(first), float(last)) for first, last in lines]
-    took = [each.source.seconds or 0.0 for held in campaign.observations.values() for each in held]
-    if not len(spans) == len(took) == len(campaign.results) == evaluations:
-        sys.exit(f"expected {evaluations} evaluations, got {len(spans)}, {len(took)} on record")
-    inside = [last - first for first, last in spans]
-    span = workers * (max(last for _, last in spans) - min(first for first, _ in spans))
-    print(f"{evaluations} evaluations, {workers} workers: busy {sum(took) / span:.1%}, ", end="")
-    print(f"inside the calculator {sum(inside) / span:.1%}")
+        campaign, entries = known(folder)
+    inside = [float(last) - float(first) for first, last in lines]
+    spans = at_work(entries)
+    if not len(inside) == len(spans) == len(campaign.results) == evaluations:
+        sys.exit(f"expected {evaluations} evaluations, got {len(inside)}, {len(spans)} on record")
+    took = [end - begin for begin, end in spans]
+    print(f"{evaluations} evaluations, {workers} workers: busy {busy(spans, workers):.1%}")
     print(f"overhead of an evaluation: {median(took) - median(inside):.3f} s, the longest ", end="")
     print(f"{max(took) - median(inside):.2f} s")
     print(f"from the command to its end: {whole:.0f} s; load {os.getloadavg()[0]:.1f}")
+
+
+def at_work(entries: Sequence[tuple[str, Event]]) -> list[tuple[float, float]]:
+    """When each evaluation began and ended, in seconds, in the order of beginning."""
+    began: dict[str, float] = {}
+    spans = []
+    for at, event in entries:
+        match event:
+            case Started(candidate=candidate):
+                began[candidate] = datetime.fromisoformat(at).timestamp()
+            case Observed(observation=answer):
+                begin = began[answer.candidate]
+                spans.append((begin, begin + (answer.source.seconds or 0.0)))
+            case _:
+                pass
+    return sorted(spans)
+
+
+def busy(spans: Sequence[tuple[float, float]], workers: int) -> float:
+    """The share of the workers' time in these spans, once each has had two."""
+    first, last = spans[2 * workers][0], max(end for _, end in spans)
+    inside = sum(max(0.0, end - max(begin, first)) for begin, end in spans)
+    return inside / (workers * (last - first))
 
 
 if __name__ == "__main__":

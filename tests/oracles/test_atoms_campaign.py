@@ -66,7 +66,7 @@ def test_a_campaign_survives_every_end_of_an_evaluation(tmp_path):
         again = kind in {"timeout", "crashed"}
         assert len(answers) == (ATTEMPTS if again else 1)
         assert {isinstance(each, Failed) and each.kind for each in answers} == {kind or False}
-        assert all(each.source.seconds < WALL_S + LATE_S for each in answers)
+        assert max(each.source.seconds or 0.0 for each in answers) < WALL_S + LATE_S
         folders += [each.source.attempt for each in answers if not isinstance(each, Measured)]
     assert len(set(folders)) == len(folders)
     assert all((tmp_path / each / "repeat.py").is_file() for each in folders)
