@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from rich.table import Table
 
+from flows.effects import effects
 from loop.campaign import Campaign
 from loop.records import Failed, Json, Measured, Observation
 
@@ -118,6 +119,7 @@ def plainly(campaign: Campaign) -> dict[str, Json]:
         "files": [asdict(each) for each in files],
         "total": asdict(total(files)),
         "conflicts": [asdict(each) for each in disputes(campaign)],
+        "effects": [asdict(each) for each in effects(campaign)],
     }
 
 

@@ -4,6 +4,8 @@ Commands print here; what they do stands in modules of its own.
 """
 
 import json
+import os
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -25,10 +27,13 @@ def laboratory() -> None:
 def inbox(folder: Dir, as_json: AsJson = False) -> None:
     """Account for every row that came in, file by file, from the ledger alone.
 
-    Rows in = used + duplicate + superseded + conflict + rejected + held.
+    Rows in = used + duplicate + superseded + conflict + rejected + held. Below it, what files
+    disagree about; and by instrument, operator and batch, how far results are off what the model
+    expected.
 
     Example: athanor lab inbox my-lab
     """
+    from flows.effects import effects
     from flows.folder import known
     from flows.inbox import accounts, disputes, plainly, table
 
@@ -37,8 +42,11 @@ def inbox(folder: Dir, as_json: AsJson = False) -> None:
         print(json.dumps(plainly(campaign), indent=1))  # noqa: T201
     elif files := accounts(campaign):
         out.print(table(files))
-        for each in disputes(campaign):
-            out.print(each.said)
+        for dispute in disputes(campaign):
+            out.print(dispute.said)
+        if measured := effects(campaign):
+            out.print("Measured minus expected:")
+            out.print("\n".join(f"  {each.said}" for each in measured))
     else:
         out.print("No file has been read yet.")
 
@@ -58,6 +66,33 @@ def worklist(folder: Dir, as_json: AsJson = False) -> None:
     else:
         out.print(f"{len(ids)} to make: {', '.join(ids) or 'nothing'}.")
         out.print("\n".join(map(str, paths)))
+
+
+@lab.command()
+def ingest(
+    folder: Dir,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Judge every row; write nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take in the files that are new or have changed, and say what is made of every row.
+
+    As a turn does it, but nothing is proposed. With --dry-run nothing is written at all.
+
+    Example: athanor lab ingest my-lab --dry-run
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from flows.ingesting import ingest, summary, table
+
+    with out.status("Reading results/"):
+        verdicts = ingest(folder.absolute(), dry_run=dry_run)
+    if as_json:
+        print(json.dumps([asdict(each) for each in verdicts], indent=1))  # noqa: T201
+        return
+    if verdicts:
+        out.print(table(verdicts))
+    out.print(summary(verdicts))
 
 
 @lab.command()

@@ -14,6 +14,7 @@ from watchfiles import watch
 from flows.folder import FILE
 from flows.rig import Setup
 from loop.campaign import Campaign
+from loop.protocols import Oracle
 from loop.run import Worker, replay, turn
 from oracles.folder.oracle import Folder
 from oracles.folder.rejected import write_rejected
@@ -49,8 +50,20 @@ def run(setup: Setup, take: Callable[[], object]) -> None:
                 return
             continue  # what arrived during the turn is looked at before we wait
         results.mkdir(exist_ok=True)  # a share that was unmounted comes back
-        for _ in watch(results, rust_timeout=LOOK_S * 1000, yield_on_timeout=True):
-            break
+        _wait(results, setup.rig.oracle)
+
+
+def _wait(results: Path, oracle: Oracle) -> None:
+    """Until something changes, or it is time to look; a share that tells nothing is polled."""
+    poll_s = oracle.reading.poll_s if isinstance(oracle, Folder) else None
+    changes = watch(
+        results,
+        force_polling=poll_s is not None,
+        poll_delay_ms=round(1000 * (poll_s or 1)),
+        rust_timeout=LOOK_S * 1000,
+        yield_on_timeout=True,
+    )
+    next(changes, None)
 
 
 def _seen(folder: Path) -> Seen:

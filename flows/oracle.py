@@ -127,7 +127,7 @@ def _reading(table: FolderTable, problem: Problem) -> Reading:
             raise SettingsError(f"oracle.plausible.{name}", "lowest, then highest value", got)
     return Reading(
         **table.model_dump(
-            exclude={"kind", "plausible", "resolution", "repeats", "weigh", "id_in_name", "poll_s"}
+            exclude={"kind", "plausible", "resolution", "repeats", "weigh", "id_in_name"}
         ),
         plausible={name: (low, high) for name, (low, high) in table.plausible.items()},
         id_in_name=_pattern(table.id_in_name),

@@ -494,6 +494,9 @@ class FolderTable(_Table):
     settle_s: float = Field(
         default=0.5, ge=0, description="how long a file that is new is watched before it is read"
     )
+    poll_s: float | None = Field(
+        default=None, gt=0, description="look so often; for network shares that tell no changes"
+    )
     resolution: dict[str, float] = Field(
         default={}, description="finest steps that can be set, by parameter: {T = 1, alloy = 0.005}"
     )

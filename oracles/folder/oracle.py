@@ -44,6 +44,7 @@ class Folder:
     """A laboratory that answers through files.
 
     `folder` is the campaign folder, `making` how samples are made, `reading` how files are read.
+    Where it does not archive, collecting writes nothing at all.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Folder:
     objective: Objective
     making: Making = field(default_factory=Making)
     reading: Reading = field(default_factory=Reading)
+    archives: bool = True
     _points: dict[str, Point] = field(default_factory=dict, init=False, repr=False, compare=False)
     _on_record: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -119,7 +121,7 @@ class Folder:
             if sha256 and receipts:
                 index[file.name] = Read(state=file.state, sha256=sha256, receipts=names)
             yield from receipts
-        if news:
+        if news and self.archives:
             write_index(path, digest, index)
 
     def _is_known(self, file: Found, index: Mapping[str, Read]) -> bool:
@@ -152,7 +154,7 @@ class Folder:
             return [], ""
         digest = sha256(raw).hexdigest()
         path = archived(self.folder, file.name, digest)
-        if not path.is_file():
+        if self.archives and not path.is_file():
             write_whole(path, raw)
         return [self._receipt(name, table, digest, asked) for name, table in made], digest
 

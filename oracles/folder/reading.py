@@ -13,7 +13,7 @@ from loop.records import Kind
 Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 Censoring: TypeAlias = Literal["flag", "limit", "half"]
 
-HANDLING = ("settle_s", "file_mb")  # of files, whatever is in them
+HANDLING = ("settle_s", "file_mb", "poll_s")  # of files, whatever is in them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Reading:
     ad_hoc      whether rows without a candidate are taken
     file_mb     the largest file that is read
     settle_s    how long a file that has just been written is watched before it is read
+    poll_s      how often a folder is looked at whose changes nobody tells, such as a network share
     """
 
     encoding: str | None = None
@@ -57,6 +58,7 @@ class Reading:
     ad_hoc: bool = False
     file_mb: float = 64.0
     settle_s: float = 0.0
+    poll_s: float | None = None
 
     def __post_init__(self) -> None:
         """Raise OracleError for an encoding that does not exist."""

@@ -65,3 +65,43 @@ def test_an_empty_inbox_says_so(furnace, athanor):
     """Before anything came there is nothing to count."""
     folder, _ = furnace()
     assert athanor("lab", "inbox", folder).out == "No file has been read yet.\n"
+
+
+def test_a_dry_run_judges_every_row_and_writes_nothing(furnace, athanor):
+    """What would be made of each row is said; folder and ledger stay as they are."""
+    folder, (a, b, c, _) = furnace()
+    drop(folder, "monday.csv", f"{a},100", f"{b},high")
+    athanor("lab", "ingest", folder)
+    drop(folder, "monday.csv", f"{a},101", f"{b},high")
+    drop(folder, "tuesday.csv", f"{a},101", f"{a},99", f"{c},7", f"{c[:-1]},3")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    said = json.loads(athanor("lab", "ingest", folder, "--dry-run", "--json").out)
+    assert [each["what"] for each in said] == [
+        "correction",
+        "rejected",
+        "duplicate",
+        "conflict",
+        "new",
+        "rejected",
+    ]
+    ledger = [path for path in folder.rglob("*") if "ledger" not in path.name]
+    assert all(before[path] == path.stat().st_mtime_ns for path in ledger)
+    assert "1 conflict" in athanor("lab", "ingest", folder).out
+    assert "No file is new" in athanor("lab", "ingest", folder).out
+
+
+def test_a_person_resolves_a_conflict(furnace, athanor):
+    """The inbox names the contenders as --keep takes them, and what changes is said."""
+    folder, (a, *_) = furnace()
+    drop(folder, "monday.csv", f"{a},100")
+    drop(folder, "tuesday.csv", f"{a},90")
+    athanor("lab", "ingest", folder)
+    (conflict,) = json.loads(athanor("lab", "inbox", folder, "--json").out)["conflicts"]
+    assert conflict["claims"] == [["monday.csv:1", "100"], ["tuesday.csv:1", "90"]]
+    assert athanor("lab", "worklist", folder, "--json").out.count(a) == 0
+    keep = ("--keep", "tuesday.csv:1", "--reason", "monday was not calibrated")
+    said = athanor("lab", "resolve", folder, a, *keep)
+    assert "It is now strength 90 MPa" in said.out
+    assert athanor("lab", "resolve", folder, a, *keep).code == 2
+    total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
+    assert (total["used"], total["superseded"], total["conflict"]) == (1, 1, 0)
