@@ -15,6 +15,7 @@ from loop.records import (
     Measured,
     Opened,
     Reopened,
+    Resolved,
     Retracted,
     Vetoed,
 )
@@ -57,8 +58,9 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
         case Corrected(observation=Measured(candidate=key)):
             what = f"{key} corrected{_by(event)}"
             yield Note(at=at, what=what, text=event.reason, hit=_led_to(key, before))
-        case Retracted(candidate=key):
-            what = f"{key} retracted{_by(event)}"
+        case Retracted(candidate=key) | Resolved(candidate=key):
+            kept = f": {event.file} is kept" if isinstance(event, Resolved) else ""
+            what = f"{key} {type(event).__name__.lower()}{_by(event)}{kept}"
             yield Note(at=at, what=what, text=event.reason, hit=_led_to(key, before))
         case Ingested():
             for key in event.corrected:
@@ -70,7 +72,7 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             pass
 
 
-def _by(event: Amended | Attached | Vetoed | Edited | Corrected | Retracted) -> str:
+def _by(event: Amended | Attached | Vetoed | Edited | Corrected | Resolved | Retracted) -> str:
     return f" by {event.by}" if event.by else ""
 
 

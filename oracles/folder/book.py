@@ -7,7 +7,6 @@ needed, as is a date that Excel has made of a number. Sizes are looked at before
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
-from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile, ZipFile
 
 from openpyxl import load_workbook
@@ -21,7 +20,8 @@ BOOKS = frozenset({".xlsx", ".xlsm"})
 OTHER_BOOKS = frozenset({".xls", ".xlsb", ".ods"})  # not read, but it would be rude to say nothing
 MOST_COLUMNS = 1000
 UNPACKED = 8  # times the largest file: a bomb unpacks to a thousand times its size
-BROKEN = (BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, EOFError)
+# What openpyxl and the parsers below it raise for parts that are no workbook's.
+BROKEN = (BadZipFile, InvalidFileException, SyntaxError, KeyError, ValueError, TypeError, EOFError)
 
 
 def read_book(

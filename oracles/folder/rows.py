@@ -185,7 +185,9 @@ class Reader:
         width = len(self.columns)
         if any(cells[width:]):
             raise Unfit(
-                "", f"{len(cells)} cells below a header of {width}: a decimal comma, perhaps"
+                "",
+                f"{len(cells)} cells below a header of {width}:"
+                " a decimal comma or a merged header, perhaps",
             )
         for column in self.columns:
             if not column.header and any(cells[column.index : column.index + 1]):
