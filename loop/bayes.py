@@ -77,7 +77,7 @@ class Bayes:
         seed: int,
     ) -> list[Candidate]:
         """The candidates after `chosen`, up to `count` together."""
-        chance = feasibility(campaign)
+        chance = feasibility(campaign, self.acquisition)
         price = cost(campaign, self.cost, self.budget)
         factors = [chance.log_chance] if chance else []
         if price is not None:

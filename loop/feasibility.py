@@ -22,6 +22,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import log_ndtr
 
 from loop.campaign import Campaign
+from loop.choices import Acquisition
 from loop.records import Kind
 from loop.space.values import Array
 from loop.surrogate.gp import LEAST_LENGTH, Hyper, blocks, covariance
@@ -34,6 +35,7 @@ MOST = 1000  # labels that are learnt from: a factor costs n^3 / 3
 MANY = 300  # labels from which lengthscales are learnt, by some hundred factors
 SCALE = 100.0  # variance of f: nearly all labels are sure, as what can be made rarely is by chance
 CAUTION = 5.0  # a step t over a border unknown by 1 fails with chance t; t (1 - t)^5 is best at 1/6
+WARY = 10.0  # times so much caution beside a gain whose logarithm has no bottom, such as LogEI's
 DOUBT = 20.0  # log units more: what fails likelier than not is hardly worth any gain
 NEAR = 0.05  # of the diagonal of the space: as near to a failure, another is all but sure
 WALL = 1e3  # log units at a failed point: more than any gain, and still with a slope
@@ -79,11 +81,12 @@ class Feasibility:
     span: Array
     failed: Array
     classifier: Classifier | None
+    caution: float = CAUTION
 
     def log_chance(self, X: Array) -> Array:
         """A log factor for encoded rows X (k, d), as (k,): log P(feasible), with caution.
 
-        CAUTION log P, and DOUBT log 2 P more where P < 1 / 2. To the radius NEAR around a failure
+        `caution` log P, and DOUBT log 2 P more where P < 1 / 2. To the radius NEAR around a failure
         comes a wall, by which nothing is asked there while anything else is left.
         """
         Z = (X - self.low) / self.span
@@ -91,7 +94,7 @@ class Feasibility:
         factor: Array = -WALL * np.maximum(0.0, 1 - self._gaps(Z) / radius)
         if self.classifier is not None:
             chance = self.classifier.log_chance(Z)
-            factor += CAUTION * chance + DOUBT * np.minimum(0.0, chance + log(2))
+            factor += self.caution * chance + DOUBT * np.minimum(0.0, chance + log(2))
         return factor
 
     def _gaps(self, Z: Array) -> Array:
@@ -102,8 +105,12 @@ class Feasibility:
         return gaps
 
 
-def feasibility(campaign: Campaign) -> Feasibility | None:
-    """What the failures of a campaign teach; None where none is of a kind that teaches."""
+def feasibility(campaign: Campaign, how: Acquisition = "auto") -> Feasibility | None:
+    """What the failures of a campaign teach; None where none is of a kind that teaches.
+
+    `how` is the acquisition that it goes with: where a model is sure that nothing is better on this
+    side of a border, LogEI falls by hundreds, and would step over it for want of anything else.
+    """
     space = campaign.problem.space
     refused = {candidate.id for candidate, _ in campaign.failures}
     failed = [each.point for each, why in campaign.failures if why.kind in IMPOSSIBLE]
@@ -115,7 +122,8 @@ def feasibility(campaign: Campaign) -> Feasibility | None:
     bad, good = ((space.encode(points) - low) / span for points in (failed, made))
     is_known = len(bad) >= FEW and len(good) > 0
     classifier = classify(*_telling(bad, good)) if is_known else None
-    return Feasibility(low=low, span=span, failed=bad, classifier=classifier)
+    caution = WARY * CAUTION if how == "logei" else CAUTION
+    return Feasibility(low=low, span=span, failed=bad, classifier=classifier, caution=caution)
 
 
 def _telling(bad: Array, good: Array) -> tuple[Array, Array]:

@@ -46,12 +46,12 @@ def learnt(problem, points, kinds) -> Any:
     return feasibility(settled(problem, points, kinds))
 
 
-def proposed(problem, most):
+def proposed(problem, most, how="auto"):
     """Whether each candidate of Bayes failed, until NEXT more after AFTER failures."""
     events: list[Event] = [Opened(problem=problem)]
     failed: list[bool] = []
     while len(failed) < most and sum(failed[:-NEXT]) < AFTER:
-        (candidate,) = Bayes().propose(Campaign.replay(problem, events), 1)
+        (candidate,) = Bayes(acquisition=how).propose(Campaign.replay(problem, events), 1)
         said = answer(candidate)
         events += [Proposed(candidates=(candidate,)), Observed(observation=said)]
         failed.append(isinstance(said, Failed))
@@ -63,6 +63,14 @@ def proposed(problem, most):
 def test_a_failing_region_is_left_alone(d, seed):
     """After five failures at most one of the next ten candidates lies where everything fails."""
     failed = proposed(tempting(*NAMES[:d], seed=seed), 30)
+    fifth = int(np.argmax(np.cumsum(failed) >= AFTER)) if sum(failed) >= AFTER else len(failed)
+    assert sum(failed[fifth + 1 : fifth + 1 + NEXT]) <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_expected_improvement_leaves_it_alone_too(seed):
+    """By name, where its logarithm falls far and a border looks cheap."""
+    failed = proposed(tempting(*NAMES, seed=seed), 30, "logei")
     fifth = int(np.argmax(np.cumsum(failed) >= AFTER)) if sum(failed) >= AFTER else len(failed)
     assert sum(failed[fifth + 1 : fifth + 1 + NEXT]) <= 1
 
