@@ -146,7 +146,7 @@ def _page(bench: Bench) -> Iterator[str]:
     yield from _random(bench)
     yield from _adsorption(bench)
     yield from section(bench.folder, bench.deviations)
-    yield f"\nAll of it: {time.perf_counter() - start:.0f} s of one core."
+    yield f"\nAll of it: {time.perf_counter() - start:.0f} s of wall time."
 
 
 def _metals(bench: Bench) -> Iterator[str]:

@@ -133,15 +133,14 @@ class AtomsOracle:
             refused = Refused(kind=refusal.kind, message=str(refusal))
             return self._failed(candidate, refused, "", 0.0)
         tried = self._tried(candidate, built)
-        seconds = time.monotonic() - start
         last = tried[-1]
         if isinstance(last.result, Refused):
             refused = replace(last.result, message=last.result.message + _vain(tried))
             if self.varied and refused.cause == "bad_input":
                 refused = replace(refused, kind="infeasible")
-            return self._failed(candidate, refused, last.path, seconds)
+            return self._failed(candidate, refused, last.path, time.monotonic() - start)
         self._keep(candidate, last.result, last)
-        source = self._source(last.path, seconds)
+        source = self._source(last.path, time.monotonic() - start)
         return self._measured(candidate, built, last.result, source, _changed(tried))
 
     def _tried(self, candidate: Candidate, built: Built) -> list["Tried"]:

@@ -1,7 +1,11 @@
 """Calculators as campaign.toml states them: what is missing is told before anything is asked."""
 
+from pathlib import Path
+from shutil import which
+
 import pytest
 
+from flows.folder import known
 from flows.rig import load
 from loop.errors import LoopError
 from oracles.atoms import espresso, gpaw
@@ -165,3 +169,48 @@ def test_check_names_what_is_missing(tmp_path, athanor, oracle, says):
     assert said.code == 3
     assert says in said.out + said.err
     assert (said.out + said.err).count("expected a calculator") == 1
+
+
+SILICON = """
+name = "silicon"
+[[parameter]]
+name = "cutoff"
+kind = "ordinal"
+levels = [0.5, 12, 13, 14, 15, 16]
+[[target]]
+name = "total_energy"
+unit = "eV/atom"
+goal = "min"
+[oracle]
+kind = "atoms"
+structure = { kind = "prototype", prototype = "B3", sites = { A = "Si", B = "Si" } }
+relax = "positions"
+fmax = 0.05
+[oracle.espresso]
+pseudopotentials = { Si = "Si.pz-vbc.UPF" }
+cutoff_ry = "cutoff"
+k_grid = [2, 2, 2]
+[stop]
+evaluations = 6
+[run]
+workers = 2
+"""
+
+
+@pytest.mark.dft
+@pytest.mark.slow
+@pytest.mark.skipif(
+    which("pw.x") is None or not (Path(espresso.DEBIAN) / "Si.pz-vbc.UPF").is_file(),
+    reason="needs Debian's quantum-espresso and quantum-espresso-data",
+)
+def test_a_campaign_on_real_dft(tmp_path, athanor):
+    """Silicon at six cut-offs, two at once: one cannot be, and more plane waves are never worse."""
+    (tmp_path / "campaign.toml").write_text(SILICON, "utf-8")
+    assert athanor("run", tmp_path, "--no-prefect").code == 0
+    campaign, _ = known(tmp_path)
+    ((impossible, failed),) = campaign.failures
+    assert (impossible.point["cutoff"], failed.kind) == (0.5, "infeasible")
+    assert "more bands than PWs" in failed.message
+    found = {float(str(r.point["cutoff"])): r.values["total_energy"] for r in campaign.results}
+    assert [found[each] for each in sorted(found)] == sorted(found.values(), reverse=True)
+    assert len(found) == 5
