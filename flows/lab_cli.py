@@ -156,9 +156,10 @@ def template(folder: Dir, output: Output = None, as_json: AsJson = False) -> Non
     """Write an Excel workbook to fill in: what waits, units in the header, lists to choose from.
 
     It has a line for every measurement that is wanted, and a sheet that explains each column. Save
-    a copy of it in results/ when some lines are filled in; the others wait.
+    a copy of it in results/ when some lines are filled in; the others wait. Every turn writes it to
+    worklist/form.xlsx; with -o it goes elsewhere.
 
-    Example: athanor lab template my-lab
+    Example: athanor lab template my-lab -o monday.xlsx
     """
     from flows.outgoing import form
 

@@ -13,9 +13,7 @@ from loop.run import decide, replay, waiting
 from oracles.folder.files import write_whole
 from oracles.folder.form import as_form
 from oracles.folder.oracle import Folder
-from oracles.folder.publishing import FORMS
-
-FORM = "form.xlsx"  # in worklist/: it is copied to results/ once it is filled in
+from oracles.folder.publishing import FORM, FORMS, forget
 
 
 def laboratory(folder: Path) -> Folder:
@@ -41,17 +39,18 @@ def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: st
 
 def form(folder: Path, output: Path | None) -> tuple[Path, int]:
     """Write the workbook to fill in; where it is, and how many samples wait in it."""
+    if output is None:
+        ids, _ = rebuild(folder)
+        return folder / "worklist" / FORM, len(ids)
     known(folder)
     lab = laboratory(folder)
     candidates = waiting(replay(load(folder).rig))
-    path = output or folder / "worklist" / FORM
-    content = as_form(candidates, lab.space, lab.objective, lab.making)
     try:
-        write_whole(path, content)
+        write_whole(output, as_form(candidates, lab.space, lab.objective, lab.making))
     except OSError as error:
         remedy = "Close it in other programs, or choose another place."
-        raise SettingsError(str(path), "a file to write", str(error.strerror), remedy) from error
-    return path, len(candidates)
+        raise SettingsError(str(output), "a file to write", str(error.strerror), remedy) from error
+    return output, len(candidates)
 
 
 def rebuild(folder: Path) -> tuple[list[str], list[Path]]:
@@ -60,7 +59,6 @@ def rebuild(folder: Path) -> tuple[list[str], list[Path]]:
     lab = laboratory(folder)
     candidates = waiting(replay(load(folder).rig))
     paths = [folder / "worklist" / name for name in FORMS]
-    for path in paths:
-        path.unlink(missing_ok=True)
+    forget(folder)
     lab.submit(candidates)
     return [each.id for each in candidates], paths

@@ -1,7 +1,7 @@
 """The laboratory as an oracle: a folder in which worklists go out and result files come in.
 
     worklist/               written whole, by rename: what waits for an answer, as worklist.csv,
-                            worklist.xlsx and worklist.html, a page to print
+                            worklist.xlsx, worklist.html, a page to print, and form.xlsx, to fill in
     results/                read, and never changed: any file names, .csv, .tsv or .txt
     archive/                every file as it was read, by its sha256
 

@@ -55,14 +55,16 @@ def listed(folder):
 
 
 def test_a_lost_worklist_is_rebuilt(furnace, athanor):
-    """The same bytes of the CSV, and all three forms of it."""
+    """The same bytes of the CSV, and all its forms; what was scribbled is kept beside them."""
     before = (furnace / "worklist" / "worklist.csv").read_bytes()
-    for path in (furnace / "worklist").iterdir():
-        path.write_text("scribbles")
+    for name in ("worklist.csv", "form.xlsx"):
+        (furnace / "worklist" / name).write_text(f"scribbles on {name}")
     said = json.loads(athanor("lab", "worklist", furnace, "--json").out)
     assert (furnace / "worklist" / "worklist.csv").read_bytes() == before
     assert said["candidates"] == [row["candidate"] for row in listed(furnace)]
     assert all(b"scribbles" not in Path(file).read_bytes() for file in said["files"])
+    kept = {path.read_text() for path in (furnace / "worklist").glob("changed-*")}
+    assert kept == {"scribbles on worklist.csv", "scribbles on form.xlsx"}
 
 
 def test_what_is_asked_can_be_set_and_is_what_is_recorded(furnace):

@@ -48,6 +48,8 @@ def test_the_worklist_says_what_to_make_in_which_unit(tmp_path):
     lab(tmp_path).submit(ASKED)
     assert (tmp_path / "worklist" / "worklist.csv").read_text() == WORKLIST
     assert sorted(listing(tmp_path / "worklist")) == [
+        ".written.json",
+        "form.xlsx",
         "worklist.csv",
         "worklist.html",
         "worklist.xlsx",

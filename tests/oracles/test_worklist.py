@@ -110,3 +110,29 @@ def test_what_is_unchanged_is_not_written_again(out):
     assert load_workbook(BytesIO((folder / "worklist.xlsx").read_bytes())).sheetnames == [
         "worklist"
     ]
+
+
+def test_a_form_that_was_filled_in_where_it_was_is_not_lost(out):
+    """It is put aside before the worklist is written anew, and can be moved to results/."""
+    lab, folder = out
+    (folder / "form.xlsx").write_bytes(b"an afternoon of work")
+    lab.submit(ASKED[:1])
+    (kept,) = folder.glob("changed-*-form.xlsx")
+    assert kept.read_bytes() == b"an afternoon of work"
+    lab.submit(ASKED[:2])
+    assert list(folder.glob("changed-*")) == [kept]
+
+
+def test_a_filled_workbook_comes_back_whole(out):
+    """The worklist's own workbook is a results file, too; its open lines are no rows."""
+    lab, folder = out
+    book = load_workbook(folder / "worklist.xlsx")
+    sheet = book["worklist"]
+    at = [box.value for box in sheet[1]].index("yield [%]") + 1
+    sheet.cell(row=2, column=at, value=40.5)
+    (folder.parent / "results").mkdir()
+    book.save(folder.parent / "results" / "worklist.xlsx")
+    (receipt,) = lab.collect(ASKED)
+    assert (receipt.rows, receipt.rejected) == (1, ())
+    (observation,) = receipt.observations
+    assert (observation.values, observation.notes) == ({"yield": 40.5}, {})
