@@ -134,6 +134,23 @@ def test_the_order_of_rows_does_not_matter(tmp_path, order):
     assert len(events[-1].receipt.rejected) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_cut_at_any_byte_and_completed_is_the_whole_file(tmp_path, encoding):
+    """Whatever was read of the half, the end is that of the whole file."""
+    rows = [f"{A};1,53;3", f"{B};2534,25;4", f"{B};2;4", f"{C};hoch;5"]
+    raw = "\n".join([HEADER.replace(",", ";"), *rows, ""]).encode(encoding)
+    drop(tmp_path, raw)
+    whole = found(turn(tmp_path, OPEN))
+    assert whole == {A: {"toughness": 1.53, "cost": 3.0}, B: {"cost": 4.0}}
+    for cut in range(len(raw)):
+        drop(tmp_path, raw[:cut])
+        events = turn(tmp_path, OPEN)
+        drop(tmp_path, raw)
+        events = turn(tmp_path, events)
+        assert found(events) == whole
+        assert len(events[-1].receipt.rejected) == 1
+
+
 ROW = st.builds(
     "{},{},{}".format,
     st.sampled_from([A, B, C, "0009-xyz", ""]),
