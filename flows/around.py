@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
-from flows.settings import FolderTable, Oracles
+from flows.settings import PLACE, FolderTable, Oracles
 from loop.protocols import Oracle
 from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 
@@ -12,7 +12,7 @@ CACHE = "cache.db"
 COSTS = "costs.db"
 LONG = 255  # characters: no file system names a file with more
 # Settings that change when an answer comes and what is made of it, not what it is.
-BESIDE = frozenset({"attempts", "cache", "delay_s", "meter", "noise", "wall_s"})
+BESIDE = PLACE | {"attempts", "cache", "delay_s", "meter", "noise", "wall_s"}
 
 
 def around(made: Oracle, table: Oracles, folder: Path, seed: int) -> Oracle:

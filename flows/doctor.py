@@ -7,14 +7,17 @@ from pathlib import Path
 
 from flows.folder import require_writable
 from flows.pool import listed
-from flows.rehearsal import Finding, rehearsal
+from flows.rehearsal import Finding, rehearsals
 from flows.rig import Setup, load
+from flows.several import parts
 from loop.campaign import Campaign
 from loop.protocols import Oracle
+from loop.records import REAL, Problem
 from loop.run import replay
 from loop.space.pool import Pool
 from loop.space.values import written
 from oracles.atoms.oracle import AtomsOracle
+from oracles.several import Part
 from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 
 DISTRIBUTION = "athanor-loop"
@@ -32,7 +35,7 @@ def examine(folder: Path, *, evaluate: bool) -> list[Finding]:
     setup = load(folder)
     require_writable(folder)
     findings = [*_packages(), *_caps(), *_campaign(setup)]
-    return [*findings, rehearsal(setup.rig)] if evaluate else findings
+    return [*findings, *rehearsals(setup.rig)] if evaluate else findings
 
 
 def _packages() -> list[Finding]:
@@ -69,17 +72,15 @@ def _campaign(setup: Setup) -> list[Finding]:
     rig = setup.rig
     space, size = rig.problem.space, rig.problem.space.size
     points = "infinitely many points" if isinf(size) else f"{size:g} points before constraints"
-    measures = rig.oracle.declaration.measures or rig.problem.objective.units
-    targets = ", ".join(f"{name} [{unit}]" if unit else name for name, unit in measures.items())
-    wall = rig.oracle.declaration.wall_s
-    limit = f", at most {wall:g} s each" if wall else ""
-    _require(rig.oracle)
+    asked = [*parts(rig.oracle, rig.problem), *parts(rig.laboratory, rig.problem)]
+    for part in asked:
+        _require(part.oracle)
     campaign = replay(rig)
     first = rig.proposer.propose(Campaign(problem=rig.problem), 1)[0]
     return [
         Finding(what="space", well=True, said=f"{len(space.columns)} columns, {points}"),
         *(_pool(each) for each in space.parameters if isinstance(each, Pool)),
-        Finding(what="oracle", well=True, said=f"{rig.oracle.declaration.name}: {targets}{limit}"),
+        *(_oracle(part, rig.problem) for part in asked),
         Finding(
             what="proposer",
             well=True,
@@ -87,6 +88,18 @@ def _campaign(setup: Setup) -> list[Finding]:
         ),
         Finding(what="ledger", well=True, said=f"{campaign.seq} events"),
     ]
+
+
+def _oracle(part: Part, problem: Problem) -> Finding:
+    """What an oracle says of itself; of several, what it stands in for."""
+    declared = part.oracle.declaration
+    measures = declared.measures or {each: problem.objective.units[each] for each in part.targets}
+    targets = ", ".join(f"{name} [{unit}]" if unit else name for name, unit in measures.items())
+    limit = f", at most {declared.wall_s:g} s each" if declared.wall_s else ""
+    real = problem.fidelity(REAL).called
+    stands_in = f"; stands in for {real}" if part.fidelity != REAL else ""
+    said = f"{declared.name}: {targets}{limit}{stands_in}"
+    return Finding(what=f"oracle {part.name}".rstrip(), well=True, said=said)
 
 
 def _require(oracle: Oracle) -> None:

@@ -5,7 +5,8 @@ grown by another hand. Files are watched, and looked at once in a while all the 
 a network drive do not always arrive.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from watchfiles import watch
 
 from flows.folder import FILE
 from flows.rig import Setup
+from flows.several import parts
 from loop.campaign import Campaign
 from loop.protocols import Oracle
 from loop.run import Worker, replay, turn
@@ -26,13 +28,20 @@ Seen: TypeAlias = frozenset[tuple[str, int, int]]
 
 def take(setup: Setup, worker: Worker) -> Campaign:
     """One turn of any campaign; rows that a laboratory must correct go back in rejected/."""
-    lab = setup.rig.oracle
-    if isinstance(lab, Folder):
+    with minding(setup):
+        return turn(setup.rig, worker)
+
+
+@contextmanager
+def minding(setup: Setup) -> Iterator[None]:
+    """Around turns: the laboratory knows what was read, and gets back what it must correct."""
+    asked = parts(setup.rig.awaited, setup.rig.problem)
+    labs = [part.oracle for part in asked if isinstance(part.oracle, Folder)]
+    for lab in labs:
         lab.recall(replay(setup.rig))
-    after = turn(setup.rig, worker)
-    if isinstance(lab, Folder):
-        write_rejected(setup.folder, after.ingested, lab.tables)
-    return after
+    yield
+    for lab in labs:
+        write_rejected(setup.folder, replay(setup.rig).ingested, lab.tables)
 
 
 def run(setup: Setup, take: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ from flows.dft import asked
 from flows.own import instance
 from flows.refusal import nearest
 from flows.settings import (
+    PLACE,
     AtomsTable,
     CommandTable,
     FolderTable,
@@ -127,7 +128,7 @@ def _reading(table: FolderTable, problem: Problem) -> Reading:
             raise SettingsError(f"oracle.plausible.{name}", "lowest, then highest value", got)
     return Reading(
         **table.model_dump(
-            exclude={"kind", "plausible", "resolution", "repeats", "weigh", "id_in_name"}
+            exclude={"kind", "plausible", "resolution", "repeats", "weigh", "id_in_name"} | PLACE
         ),
         plausible={name: (low, high) for name, (low, high) in table.plausible.items()},
         id_in_name=_pattern(table.id_in_name),

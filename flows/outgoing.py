@@ -5,11 +5,13 @@ from pathlib import Path
 
 from flows.folder import known
 from flows.rig import load
+from flows.several import parts
 from flows.typed import values
+from loop.campaign import Campaign
 from loop.errors import SettingsError
 from loop.people import editing
 from loop.records import Candidate
-from loop.run import decide, replay, waiting
+from loop.run import Rig, decide, replay, waiting
 from oracles.folder.files import write_whole
 from oracles.folder.form import as_form
 from oracles.folder.oracle import Folder
@@ -17,14 +19,18 @@ from oracles.folder.publishing import FORM, FORMS, forget
 
 
 def laboratory(folder: Path) -> Folder:
-    """The laboratory of a campaign folder; SettingsError where another oracle answers."""
-    oracle = load(folder).rig.oracle
-    match oracle:
-        case Folder():
-            return oracle
-        case _:
-            expected = "a laboratory, oracle.kind = 'folder'"
-            raise SettingsError(f"{folder}: oracle.kind", expected, repr(oracle.declaration.name))
+    """The laboratory of a campaign folder; SettingsError where only other oracles answer."""
+    rig = load(folder).rig
+    for part in parts(rig.awaited, rig.problem):
+        if isinstance(part.oracle, Folder):
+            return part.oracle
+    expected, got = "a laboratory, oracle.kind = 'folder'", repr(rig.oracle.declaration.name)
+    raise SettingsError(f"{folder}: oracle.kind", expected, got)
+
+
+def _lines(rig: Rig, campaign: Campaign) -> Sequence[Candidate]:
+    """What the laboratory is to make now."""
+    return () if rig.awaited is None else waiting(rig.awaited, campaign)
 
 
 def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: str) -> Candidate:
@@ -32,8 +38,9 @@ def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: st
     campaign, _ = known(folder)
     changes = values(words, campaign.problem.space)
     lab = laboratory(folder)
-    after = decide(load(folder).rig, editing(candidate, changes, reason, by))
-    lab.submit(waiting(after))
+    rig = load(folder).rig
+    after = decide(rig, editing(candidate, changes, reason, by))
+    lab.submit(_lines(rig, after))
     return after.candidates[candidate]
 
 
@@ -44,7 +51,8 @@ def form(folder: Path, output: Path | None) -> tuple[Path, int]:
         return folder / "worklist" / FORM, len(ids)
     known(folder)
     lab = laboratory(folder)
-    candidates = waiting(replay(load(folder).rig))
+    rig = load(folder).rig
+    candidates = _lines(rig, replay(rig))
     try:
         write_whole(output, as_form(candidates, lab.space, lab.objective, lab.making))
     except OSError as error:
@@ -57,7 +65,8 @@ def rebuild(folder: Path) -> tuple[list[str], list[Path]]:
     """Write the worklist anew; the ids on it, and the files."""
     known(folder)
     lab = laboratory(folder)
-    candidates = waiting(replay(load(folder).rig))
+    rig = load(folder).rig
+    candidates = _lines(rig, replay(rig))
     paths = [folder / "worklist" / name for name in FORMS]
     forget(folder)
     lab.submit(candidates)

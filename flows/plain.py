@@ -3,28 +3,28 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from flows import laboratory
-from flows.folder import FILE
 from flows.rig import Setup, loaded
-from loop.errors import SettingsError
 from loop.run import Worker, drive, replay
 
 
 def run(setup: Setup, worker: Worker) -> None:
-    """Run the campaign until it is closed; SettingsError where only Prefect could see to it."""
-    if setup.is_shared:
-        raise SettingsError(
-            f"{setup.folder / FILE}: run",
-            "Prefect's server, to hand evaluations out or keep count of places",
-            "none",
-            "Run it with one; or leave out pool, dask and places, and evaluate in this process.",
-        )
-    if not setup.rig.oracle.declaration.evaluates:
-        laboratory.run(setup, lambda: laboratory.take(loaded(setup.folder), worker))
+    """Run the campaign until it is closed."""
+    if setup.rig.awaited is not None:
+        laboratory.run(setup, lambda: _take(loaded(setup.folder), worker))
         return
     _evaluate(setup, worker)
     while replay(setup.rig).closed is None:  # another process has amended the settings
         setup = loaded(setup.folder)
         _evaluate(setup, worker)
+
+
+def _take(setup: Setup, worker: Worker) -> None:
+    """What there is to do until the laboratory answers."""
+    if setup.rig.laboratory is not None:
+        with laboratory.minding(setup):
+            _evaluate(setup, worker)
+    else:
+        laboratory.take(setup, worker)
 
 
 def _evaluate(setup: Setup, worker: Worker) -> None:

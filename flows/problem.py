@@ -217,8 +217,8 @@ def _require_fit(acquisition: Acquisition, objective: Objective) -> None:
 def _answers(settings: Settings) -> set[str]:
     """The columns, in any file, that hold what is to be found out."""
     names = {target.name for target in settings.target}
-    if isinstance(settings.oracle, TableTable):
-        names |= {settings.oracle.columns.get(name, name) for name in names}
+    tables = [table for table in settings.oracles if isinstance(table, TableTable)]
+    names |= {table.columns.get(name, name) for table in tables for name in names}
     return names | {f"{name} error" for name in names}
 
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from secrets import token_hex
 
+from flows.several import parts
 from flows.views import quantity
 from loop.campaign import Campaign
 from loop.protocols import Oracle
@@ -11,6 +12,7 @@ from loop.records import Candidate, Failed, Kind, Measured
 from loop.run import Rig
 from loop.space.values import written
 from oracles.service import Service
+from oracles.several import Part
 from oracles.testing import Broken, rehearse
 from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 
@@ -27,12 +29,16 @@ class Finding:
     said: str
 
 
-def rehearsal(rig: Rig) -> Finding:
-    """What the oracle answers to the first candidate, under an id that no campaign gives.
+def rehearsals(rig: Rig) -> list[Finding]:
+    """What each oracle answers to the first candidate, under an id that no campaign gives."""
+    asked = [*parts(rig.oracle, rig.problem), *parts(rig.laboratory, rig.problem)]
+    found = ((part.name, _rehearsal(rig, part)) for part in asked)
+    return [replace(each, what=" of ".join(filter(None, (each.what, n)))) for n, each in found]
 
-    An oracle that must not be repeated, or that answers in its own time, is not asked.
-    """
-    declaration = rig.oracle.declaration
+
+def _rehearsal(rig: Rig, part: Part) -> Finding:
+    """An oracle that must not be repeated, or that answers in its own time, is not asked."""
+    declaration = part.oracle.declaration
     if not declaration.evaluates:
         return _finding("not asked: its answers come in their own time")
     if not declaration.repeatable:
@@ -42,7 +48,7 @@ def rehearsal(rig: Rig) -> Finding:
     asked = replace(first, id=f"check-{token_hex(3)}")  # new: a server may remember an id
     began = time.perf_counter()
     try:
-        answer = rehearse(_hasty(rig.oracle), asked, frozenset(rig.problem.objective.names))
+        answer = rehearse(_hasty(part.oracle), asked, frozenset(part.targets))
     except Broken as broken:
         return _finding(f"the oracle breaks the contract: {broken}", well=False)
     # An oracle may be the user's, which may raise anything.

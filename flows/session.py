@@ -25,7 +25,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from flows import laboratory, plain, views
 from flows.campaign import OURS, WORKER, campaign, turn
-from flows.rig import Setup
+from flows.rig import Setup, loaded
 from flows.worker import HOST, lives_here, name, worker
 
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
@@ -39,7 +39,9 @@ def run(setup: Setup, *, take_over: bool) -> bool:
     )
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
     try:
-        if setup.rig.oracle.declaration.evaluates:
+        if setup.rig.laboratory is not None:
+            laboratory.run(setup, lambda: _take(loaded(setup.folder), take_over=take_over))
+        elif setup.rig.oracle.declaration.evaluates:
             asyncio.run(campaign(str(setup.folder), take_over))
         else:
             laboratory.run(setup, lambda: take_turn(setup))
@@ -47,6 +49,12 @@ def run(setup: Setup, *, take_over: bool) -> bool:
         plain.run(setup, us)
         return False
     return True
+
+
+def _take(setup: Setup, *, take_over: bool) -> None:
+    """Evaluate, until all that is left waits for the laboratory."""
+    with laboratory.minding(setup):
+        asyncio.run(campaign(str(setup.folder), take_over))
 
 
 def take_turn(setup: Setup) -> None:

@@ -5,7 +5,7 @@ Strict means that nothing is guessed: an unknown key, a number in quotes or a Na
 make a campaign (a space with a point in it, units that fit) is decided in `flows.rig`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -181,7 +181,39 @@ class MeterTable(_Table):
     hourly: float = Field(default=0.0, ge=0, description="for an hour of it")
 
 
-class _Asked(_Table):
+class PromoteTable(_Table):
+    """Who is asked of this oracle: the best that another one has found."""
+
+    origin: str = Field(alias="from", description="name of the oracle whose best are taken")
+    best: int = Field(ge=1, description="how many of them")
+
+
+# What a table says of its oracle's place among others, and not of the oracle.
+PLACE = frozenset({"name", "measures", "cost", "approximates", "evaluations", "promote"})
+
+
+class _Oracle(_Table):
+    """What any oracle says of its place among others; alone it needs none of it."""
+
+    name: str = Field(default="", max_length=200, description="what the campaign calls it")
+    measures: list[str] | None = Field(
+        default=None, min_length=1, description="targets; else all that it can"
+    )
+    cost: Annotated[float, Field(ge=0)] | Literal["measured"] = Field(
+        default=1.0, description='of one evaluation, in a unit of your own; "measured": its hours'
+    )
+    approximates: bool = Field(
+        default=False, description="true: stands in for the others, and answers no question itself"
+    )
+    evaluations: int | None = Field(
+        default=None, ge=1, description="with promote elsewhere: how many are asked of it"
+    )
+    promote: PromoteTable | None = Field(
+        default=None, description='{from = "emt", best = 5}: ask it only these'
+    )
+
+
+class _Asked(_Oracle):
     """What may be laid around any oracle that computes its answers."""
 
     delay_s: float | None = Field(default=None, ge=0, description="to rehearse a slow world")
@@ -451,7 +483,7 @@ class WeighTable(_Table):
     balance: float = Field(default=0.0001, gt=0, description="its last digit, in the unit")
 
 
-class FolderTable(_Table):
+class FolderTable(_Oracle):
     """A laboratory answers: worklist/ out, results/ in."""
 
     kind: Literal["folder"]
@@ -535,6 +567,9 @@ class StopTable(_Table):
     """When the campaign ends."""
 
     evaluations: int = Field(ge=1, description="the budget")
+    cost: float | None = Field(
+        default=None, gt=0, description="the budget in the unit of the oracles' costs"
+    )
     reached: float | None = Field(default=None, description="stop when the first goal is there")
     plateau: int | None = Field(default=None, ge=1, description="answers without an improvement")
     plateau_by: float = Field(default=0.0, ge=0, description="what counts as an improvement")
@@ -551,19 +586,6 @@ class RunTable(_Table):
     )
     workers: int | None = Field(default=None, ge=1, description="evaluations in flight; else batch")
     ledger: str | None = Field(default=None, description="database URL; else ledger.db")
-    pool: str | None = Field(
-        default=None,
-        min_length=1,
-        pattern="^[^/%&<>]+$",
-        description="Prefect work pool whose workers (athanor worker) evaluate; else this process",
-    )
-    dask: bool | Annotated[str, Field(pattern="^(tcp|tls|ucx)://.+$")] = Field(
-        default=False, description='true: on a Dask cluster here; "tcp://host:8786": on that one'
-    )
-    places: dict[Name, Annotated[int, Field(ge=1)]] = Field(
-        default={},
-        description="{vasp = 2}: each evaluation takes one of each; Prefect keeps count of all",
-    )
 
 
 Parameters: TypeAlias = Annotated[
@@ -582,8 +604,8 @@ Oracles: TypeAlias = Annotated[
 ]
 
 
-class Settings(_Table):
-    """A campaign, as campaign.toml asks for it."""
+class _Campaign(_Table):
+    """A campaign, as campaign.toml asks for it, but for who answers."""
 
     model_config = ConfigDict(title="Athanor campaign")
 
@@ -596,22 +618,53 @@ class Settings(_Table):
     )
     target: list[TargetTable] = Field(min_length=1)
     objective: ObjectiveTable = ObjectiveTable()
-    oracle: Oracles
     proposer: ProposerTable = ProposerTable()
     stop: StopTable
     run: RunTable = RunTable()
 
 
+class One(_Campaign):
+    """A campaign with [oracle]."""
+
+    model_config = ConfigDict(title="Athanor campaign")
+
+    oracle: Oracles
+
+    @property
+    def oracles(self) -> Sequence[Oracles]:
+        """The one that answers."""
+        return (self.oracle,)
+
+
+class Several(_Campaign):
+    """A campaign with [[oracle]], several times."""
+
+    model_config = ConfigDict(title="Athanor campaign")
+
+    oracle: list[Oracles] = Field(min_length=1)
+
+    @property
+    def oracles(self) -> Sequence[Oracles]:
+        """All that answer, in the order of the file."""
+        return self.oracle
+
+
+Settings: TypeAlias = One | Several
+
+
 def parse(raw: Mapping[str, Json], file: str) -> Settings:
     """The settings, or one SettingsError that names the key and the remedy."""
+    model = Several if isinstance(raw.get("oracle"), list) else One
     try:
-        return Settings.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
-        raise refusal(error, Settings, raw, file) from error
+        raise refusal(error, model, raw, file) from error
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of campaign.toml, with which editors complete and check it."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema"
-    } | Settings.model_json_schema()
+    said = One.model_json_schema()
+    several = Several.model_json_schema()["properties"]["oracle"]
+    one = said["properties"]["oracle"]
+    said["properties"]["oracle"] = {"anyOf": [one, several], "description": "one, or several"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | said

@@ -74,7 +74,7 @@ def standing(campaign: Campaign, entries: Entries) -> Standing:
         budget=campaign.settings.get("stop", {}).get("evaluations"),
         waiting=len(campaign.pending),
         running=len(campaign.running),
-        failed=dict(Counter(failed.kind for _, failed in campaign.failures)),
+        failed=dict(Counter(failed.kind for _, failed in campaign.all_failures)),
         vetoed={name: because(event) for name, event in campaign.vetoed.items()},
         retracted={name: because(event) for name, event in campaign.retracted.items()},
         best=None if best is None else found(best),
@@ -195,15 +195,15 @@ def statuses(campaign: Campaign) -> dict[str, str]:
     found |= dict.fromkeys(
         (each for each in campaign.running if found[each] == "waiting"), "running"
     )
-    found |= {candidate.id: "failed" for candidate, _ in campaign.failures}
+    found |= {candidate.id: "failed" for candidate, _ in campaign.all_failures}
     found |= dict.fromkeys(campaign.retracted, "retracted")
     return found | dict.fromkeys(campaign.vetoed, "vetoed")
 
 
 def observations(campaign: Campaign) -> list[dict[str, Cell]]:
     """A flat row per candidate, with units in the column names; the point as it was made."""
-    results = {result.candidate.id: result for result in campaign.results}
-    failures = {candidate.id: failed for candidate, failed in campaign.failures}
+    results = campaign.all_results
+    failures = {candidate.id: failed for candidate, failed in campaign.all_failures}
     status = statuses(campaign)
     table = []
     for candidate in campaign.candidates.values():

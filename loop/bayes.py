@@ -43,7 +43,7 @@ class Bayes:
         """`count` candidates, each with why it was chosen; Shortfall where there are no more."""
         space = campaign.problem.space
         initial = self.initial if self.initial is not None else design_size(space)
-        first = min(count, max(0, initial - len(campaign.candidates)))
+        first = min(count, max(0, initial - len(campaign.own)))
         chosen = _filled(campaign, first, Why(origin="design"), [])
         if len(chosen) == count:
             return chosen

@@ -20,6 +20,7 @@ from loop.errors import CampaignError
 from loop.front import balance, extent, nondominated, reference_point, share
 from loop.ids import nth_id
 from loop.records import (
+    REAL,
     TRANSIENT,
     Amended,
     Attached,
@@ -47,6 +48,7 @@ from loop.records import (
 )
 from loop.space.values import Array, Point, written
 
+CHOSEN = frozenset({"model", "promoted"})  # origins of what past answers have led to
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
 
 
@@ -86,9 +88,14 @@ class Campaign:
     each answer how many candidates had been asked when it was recorded, and when retracted;
     `cut_off` counts the attempts of which nothing was heard before the next one began; `claims` are
     all that was said of a candidate, repetitions too, which tell what of it holds.
+
+    Results, failures, the best and all that follows from them are of one `fidelity`: of the real
+    thing, unless the campaign is looked `at` another, so that values of different fidelities are
+    never mixed. `pending`, `answered` and `asked` are of all of them.
     """
 
     problem: Problem
+    fidelity: str = REAL
     seq: int = 0
     opened: Opened | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
@@ -121,7 +128,7 @@ class Campaign:
         fold = _Fold(self)
         for event in events:
             fold.take(event)
-        after = Campaign(problem=self.problem, **fold.state)
+        after = Campaign(problem=self.problem, fidelity=self.fidelity, **fold.state)
         after._remember(self, fold.touched)
         return after
 
@@ -148,6 +155,24 @@ class Campaign:
         if all(was.refusal is new.refusal for was, new in changes):
             mine["failures"] = before.failures
 
+    def at(self, fidelity: str) -> "Campaign":
+        """The same campaign, looked at one fidelity: its results, its failures, its best."""
+        view = replace(self, fidelity=self.problem.fidelity(fidelity).name)
+        shared = {key: x for key, x in vars(self).items() if key in {"_accounts", "rows"}}
+        vars(view).update(shared)
+        return view
+
+    @property
+    def views(self) -> tuple["Campaign", ...]:
+        """The campaign at every fidelity, the real thing first."""
+        names = (REAL, *(each.name for each in self.problem.stand_ins))
+        return tuple(self.at(name) for name in names)
+
+    @cached_property
+    def own(self) -> tuple[Candidate, ...]:
+        """The candidates of this fidelity, in the order in which they were asked."""
+        return tuple(each for each in self.candidates.values() if each.fidelity == self.fidelity)
+
     @cached_property
     def pending(self) -> tuple[Candidate, ...]:
         """Candidates that wait for an answer, or for the rest of one."""
@@ -157,16 +182,26 @@ class Campaign:
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """What has been measured, in the order in which it was asked."""
-        found = (account.result for account in self._accounts.values())
+        found = (self._accounts[each.id].result for each in self.own)
         return tuple(result for result in found if result is not None)
+
+    @property
+    def all_results(self) -> Mapping[str, Result]:
+        """What has been measured at any fidelity, by candidate: to be shown, not to be compared."""
+        return {each.candidate.id: each for view in self.views for each in view.results}
 
     @cached_property
     def failures(self) -> tuple[tuple[Candidate, Failed], ...]:
         """Candidates whose answer is no, with their last Failed."""
-        found = ((self.candidates[each], x.refusal) for each, x in self._accounts.items())
+        found = ((each, self._accounts[each.id].refusal) for each in self.own)
         return tuple((candidate, failed) for candidate, failed in found if failed is not None)
 
-    @cached_property
+    @property
+    def all_failures(self) -> tuple[tuple[Candidate, Failed], ...]:
+        """The failures at every fidelity, those of the real thing first."""
+        return tuple(failure for view in self.views for failure in view.failures)
+
+    @property
     def answered(self) -> int:
         """How many candidates have their whole answer, measured or failed: the budget spent."""
         return self.asked - len(self.pending)
@@ -175,6 +210,15 @@ class Campaign:
     def rows(self) -> Array:
         """The points of all candidates as they were asked, encoded (n, d); not to be changed."""
         return self.problem.space.encode(each.point for each in self.candidates.values())
+
+    @property
+    def own_rows(self) -> Array:
+        """The points of this fidelity's candidates as they were asked, encoded (n, d)."""
+        if not self.problem.stand_ins:
+            return self.rows
+        is_own = [each.fidelity == self.fidelity for each in self.candidates.values()]
+        own: Array = self.rows[np.array(is_own, dtype=bool)]
+        return own
 
     @property
     def asked(self) -> int:
@@ -200,7 +244,9 @@ class Campaign:
     def health(self) -> Mapping[str, Health]:
         """What the newest model said of itself, by target; empty before there is one."""
         told = (
-            each.why.health for each in reversed([*self.candidates.values()]) if each.why.health
+            each.why.health
+            for each in reversed([*self.candidates.values()])
+            if each.why.health and each.why.of == self.fidelity
         )
         return next(told, {})
 
@@ -219,6 +265,22 @@ class Campaign:
             return ()
         kept = nondominated(self.utilities(contenders))
         return tuple(result for result, stays in zip(contenders, kept, strict=True) if stays)
+
+    @property
+    def ranked(self) -> tuple[Result, ...]:
+        """The contenders, best first; of several goals front after front, in the order of asking.
+
+        Where no answer is better than another, as they were asked.
+        """
+        contenders, scores = self.contenders, self._scores(self.contenders)
+        if scores is not None:
+            return tuple(contenders[i] for i in np.argsort(-scores, kind="stable"))
+        found: list[Result] = []
+        while contenders and self.problem.objective.lead.is_wish:
+            kept = nondominated(self.utilities(contenders))
+            found += [each for each, stays in zip(contenders, kept, strict=True) if stays]
+            contenders = tuple(each for each, s in zip(contenders, kept, strict=True) if not s)
+        return (*found, *contenders)
 
     @property
     def leaders(self) -> tuple[Result, ...]:
@@ -244,7 +306,7 @@ class Campaign:
         known = {r.candidate.id: x for r, x in zip(contenders, amounts.tolist(), strict=True)}
         steps: list[tuple[Candidate, float | None]] = []
         gain: float | None = None
-        for candidate in self.candidates.values():
+        for candidate in self.own:
             if self._accounts[candidate.id].waits or candidate.id in self.vetoed:
                 continue
             gain = max((x for x in (known.get(candidate.id), gain) if x is not None), default=None)
@@ -285,7 +347,7 @@ class Campaign:
         """
         first, last = self.informing.get(candidate, (0, 0))
         later = tuple(self.candidates.values())[first:last]
-        return tuple(each.id for each in later if each.why.origin == "model" or each.why.model)
+        return tuple(each.id for each in later if each.why.origin in CHOSEN or each.why.model)
 
     @cached_property
     def torn(self) -> Mapping[str, Torn]:
@@ -330,6 +392,12 @@ class Campaign:
             torn=self.claims.get(candidate.id, _UNSAID).torn(),
         )
 
+    def lacks(self, candidate: str) -> frozenset[str]:
+        """The targets of which a candidate has no value yet, and should have at its fidelity."""
+        asked = self.problem.fidelity(self.candidates[candidate].fidelity).targets
+        claims = self.claims.get(candidate, _UNSAID)
+        return frozenset(asked) - {target for (target, _), _ in claims.holding()}
+
     def _failures(self, candidate: str) -> list[Failed]:
         return [each for each in self.holding(candidate) if isinstance(each, Failed)]
 
@@ -339,9 +407,7 @@ class Campaign:
         return candidate not in self.retracted and (final or len(failures) >= ATTEMPTS)
 
     def _measured(self, candidate: str) -> bool:
-        claims = self.claims.get(candidate, _UNSAID)
-        targets = {target for (target, _), _ in claims.holding()}
-        return targets >= set(self.problem.objective.names)
+        return not self.lacks(candidate)
 
     def _result(self, candidate: Candidate) -> Result | None:
         latest = self.latest(candidate.id)
@@ -426,7 +492,7 @@ class _Fold:
     @property
     def state(self) -> dict[str, Any]:
         """The fields of the Campaign after the events."""
-        return {each.name: getattr(self, each.name) for each in fields(Campaign)[1:]}
+        return {each.name: getattr(self, each.name) for each in fields(Campaign)[2:]}
 
     def take(self, event: Event) -> None:  # noqa: C901, PLR0912 - one case per event
         self.seq += 1
@@ -548,7 +614,8 @@ class _Fold:
     def _answer(self, observations: Sequence[Observation]) -> None:
         for observation in observations:
             self._known(observation.candidate)
-            self.running.pop(observation.candidate, None)
+            if not observation.source.file:  # a row in a file ends no evaluation by another oracle
+                self.running.pop(observation.candidate, None)
             self._keep(observation)
             if isinstance(observation, Measured):  # it was made all the same: that is a fact
                 self.vetoed.pop(observation.candidate, None)

@@ -75,7 +75,7 @@ class Choosing:
     def _from_space(
         self, ask: Ask, campaign: Campaign, space: SearchSpace
     ) -> tuple[Point, Array, str, float] | None:
-        points = [c.point for c in campaign.candidates.values()]
+        points = [c.point for c in campaign.own]
         X = space.encode([*points, *(r.point for r in campaign.results)])
         value = worth(ask, self.how, self._region)
         found = largest(
@@ -152,7 +152,7 @@ class Choosing:
 def _free(campaign: Campaign, pool: Pool) -> NDArray[np.bool_]:
     """Which rows of the pool (N,) were neither asked nor made."""
     space = campaign.problem.space
-    points = [each.point for each in campaign.candidates.values()]
+    points = [each.point for each in campaign.own]
     points += [each.point for each in campaign.results]
     free = np.ones(pool.count, dtype=bool)
     free[pool.rows_of(space.complete(point)[pool.name] for point in points)] = False

@@ -94,7 +94,7 @@ def require_cost(how: str | None, space: SearchSpace) -> None:
 def _stated(campaign: Campaign, text: str) -> Callable[[Array], Array]:
     """Log of the expression, less its mean over what was asked."""
     space = campaign.problem.space
-    asked = space.encode(each.point for each in campaign.candidates.values())
+    asked = space.encode(each.point for each in campaign.own)
     centre = np.log(_positive(text, space, asked)).mean() if len(asked) else 0.0
     return lambda X: np.log(_positive(text, space, X)) - centre
 
@@ -102,7 +102,7 @@ def _stated(campaign: Campaign, text: str) -> Callable[[Array], Array]:
 def _listed(campaign: Campaign, text: str, pool: Pool) -> Array:
     """Log costs of the rows of a pool (N,), less their mean over what was asked."""
     logs = np.log(_of_pool(text, pool))
-    asked = pool.rows_of(each.point[pool.name] for each in campaign.candidates.values())
+    asked = pool.rows_of(each.point[pool.name] for each in campaign.own)
     centred: Array = logs - logs[asked].mean() if len(asked) else logs
     return centred
 

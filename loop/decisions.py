@@ -5,6 +5,7 @@ which it has already happened, it decides nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -86,7 +87,8 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
 
 def _is_laboratory(*settings: Mapping[str, Json]) -> bool:
     """Whether a laboratory answers, before a change and after it."""
-    return all(each.get("oracle", {}).get("kind") == LABORATORY for each in settings)
+    tables = (each.get("oracle", {}) for each in settings)
+    return all(not isinstance(t, list) and t.get("kind") == LABORATORY for t in tables)
 
 
 def _late(
@@ -183,10 +185,16 @@ def _given_up(candidate: str, kind: Kind, said: str) -> Observed:
     return Observed(observation=Failed(candidate=candidate, kind=kind, message=said, source=source))
 
 
-def settling(answers: Sequence[Observation | Receipt], *, evaluated: bool = False) -> Decision:
+def settling(
+    answers: Sequence[Observation | Receipt],
+    *,
+    evaluated: bool = False,
+    expected: Mapping[str, AbstractSet[str]] | None = None,
+) -> Decision:
     """Record answers: each once, whoever brings it and however often.
 
     With `evaluated`, nothing more is to come for a candidate: what its answer lacks is a Failed.
+    It should have the targets `expected` at its fidelity; all of them, where that says nothing.
     """
 
     def decide(campaign: Campaign) -> list[Event]:
@@ -198,8 +206,9 @@ def settling(answers: Sequence[Observation | Receipt], *, evaluated: bool = Fals
                     events += known.ingest(answer)
                 case Measured() | Failed():
                     events += known.observe(answer)
-                    if evaluated:
-                        events += known.observe_lack(answer)
+        for answer in answers if evaluated else ():  # after all answers: several make one
+            if isinstance(answer, Measured):
+                events += known.observe_lack(answer, expected or {})
         return events
 
     return decide

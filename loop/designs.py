@@ -71,9 +71,10 @@ def fill(
 
 def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Sequence[Point]:
     """Up to `count` points that fill what the points asked for leave open."""
-    asked = (candidate.point for candidate in campaign.candidates.values())
+    asked = [candidate.point for candidate in campaign.own]
     if space.pool is None or space.fixed:
-        X = campaign.rows if space is campaign.problem.space else space.encode(asked)
+        is_whole = space is campaign.problem.space
+        X = campaign.own_rows if is_whole else space.encode(asked)
         return space.decode(spread(space, count, seed, X))
     pool = space.pool
     taken = pool.rows_of(space.complete(point)[pool.name] for point in asked)

@@ -3,7 +3,8 @@
 What is decided here does not depend on which file comes first: `loop.claims` says what holds.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal, TypeAlias
@@ -56,7 +57,7 @@ class Intake:
         self.campaign = campaign
         self.verdicts: list[Verdict] = []
         self.waiting = {candidate.id for candidate in campaign.pending}
-        self.refused = {candidate.id for candidate, _ in campaign.failures}
+        self.refused = {candidate.id for candidate, _ in campaign.all_failures}
         self.seen = {each.receipt.file: each.receipt for each in campaign.ingested}
         self._ids = Register(campaign.candidates)
         self._claims: dict[str, Claims] = {}
@@ -82,12 +83,19 @@ class Intake:
         self._of(answer.candidate).take(observation)
         return [Observed(observation=observation)]
 
-    def observe_lack(self, answer: Observation) -> list[Event]:
-        """The event that says which targets an answer has left out; none where it is whole."""
-        names = self.campaign.problem.objective.names
+    def observe_lack(
+        self, answer: Measured, expected: Mapping[str, AbstractSet[str]]
+    ) -> list[Event]:
+        """The event that says which targets an answer has left out; none where it is whole.
+
+        It should have those `expected` at its fidelity: all, where that says nothing.
+        """
+        asked = _asked(self.campaign, answer)
+        fidelity = self.campaign.candidates[answer.candidate].fidelity
+        names = [name for name in asked if name in expected.get(fidelity, asked)]
         there = {key for key, _ in self._of(answer.candidate).holding()}
         missing = [name for name in names if (name, "") not in there]
-        if isinstance(answer, Failed) or answer.candidate not in self.waiting or not missing:
+        if answer.candidate not in self.waiting or not missing:
             return []
         message = f"expected values of {', '.join(names)}, got none of {', '.join(missing)}"
         return self.observe(
@@ -166,7 +174,7 @@ class Intake:
     ) -> Verdict:
         """What is made of a row that says something new."""
         against = [each for key in keys(row) for each in torn.get(key, ()) if each is not row]
-        names = set(self.campaign.problem.objective.names)
+        names = set(_asked(self.campaign, row))
         missing = sorted(names - {target for (target, _), _ in claims.holding()})
         is_late = self.campaign.closed is not None or row.candidate in self.campaign.vetoed
         failed = f"{row.kind}: {row.message}" if isinstance(row, Failed) else ""
@@ -289,7 +297,7 @@ def checked(campaign: Campaign, observation: Observation) -> Observation:
     """The answer; or, where a value cannot count, the Failed that says so."""
     if isinstance(observation, Failed):
         return observation
-    names = campaign.problem.objective.names
+    names = _asked(campaign, observation)
     stray = sorted({*observation.values, *observation.censored} - set(names))
     broken = [name for name, value in observation.values.items() if not isfinite(value)]
     broken += [
@@ -330,5 +338,10 @@ def _misplaced(campaign: Campaign, observation: Measured) -> str:
 def _is_whole(campaign: Campaign, observation: Observation) -> bool:
     """Whether nothing more is to be taken for this candidate within the same decision."""
     return isinstance(observation, Failed) or set(observation.values) >= set(
-        campaign.problem.objective.names
+        _asked(campaign, observation)
     )
+
+
+def _asked(campaign: Campaign, answer: Observation) -> tuple[str, ...]:
+    """The targets that make an answer whole, at the fidelity of its candidate."""
+    return campaign.problem.fidelity(campaign.candidates[answer.candidate].fidelity).targets

@@ -203,7 +203,7 @@ def state(campaign: Campaign, candidate: str) -> str:
         return f"vetoed: {because(campaign.vetoed[candidate])}"
     if candidate in campaign.retracted:
         return f"taken back: {because(campaign.retracted[candidate])}"
-    if candidate in {each.id for each, _ in campaign.failures}:
+    if candidate in {each.id for each, _ in campaign.all_failures}:
         return "failed"
     if candidate not in {each.id for each in campaign.pending}:
         return "measured"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from loop.campaign import Campaign
-from loop.records import Candidate, Observation, Receipt
+from loop.records import REAL, Candidate, Observation, Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Declaration:
     answer comes from elsewhere in its own time; `repeatable` is true where asking twice is
     harmless; `wall_s` is the longest that one evaluation may take, in seconds; `resolution` are the
     finest steps that it can make, by parameter and in its unit: what is proposed is rounded to it.
+    Where several oracles answer, `parts` are what each says of itself, and `fidelity` which
+    candidates it takes.
     """
 
     name: str
@@ -35,6 +37,12 @@ class Declaration:
     wall_s: float | None = None
     cost: float = 1.0
     resolution: Mapping[str, float] = field(default_factory=dict)
+    fidelity: str = REAL
+    parts: "tuple[Declaration, ...]" = ()
+
+    def of(self, fidelity: str) -> "tuple[Declaration, ...]":
+        """What answers a candidate of that fidelity: itself or some of its parts, maybe none."""
+        return tuple(each for each in self.parts or (self,) if each.fidelity == fidelity)
 
 
 class Oracle(Protocol):

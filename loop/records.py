@@ -7,6 +7,7 @@ of the ledger. A point is a mapping from parameter name to value (`loop.space.pa
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import isfinite
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from loop.errors import CampaignError
@@ -16,7 +17,11 @@ from loop.space.values import Point, Value
 
 Json: TypeAlias = Any  # what json.loads returns
 
-Origin: TypeAlias = Literal["design", "model", "fallback", "replicate", "manual", "attached"]
+REAL = ""  # the fidelity of what is asked about; every other is a stand-in for it
+
+Origin: TypeAlias = Literal[
+    "design", "model", "fallback", "replicate", "manual", "attached", "promoted"
+]
 Kind: TypeAlias = Literal[
     "infeasible",  # the sample cannot be made, the structure is unphysical
     "not_converged",  # SCF, relaxation, fit of an equation of state
@@ -30,13 +35,63 @@ TRANSIENT: frozenset[Kind] = frozenset({"timeout", "crashed"})  # the same point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """What a candidate may be asked of: the real thing (`name` is REAL), or a stand-in for it.
+
+    `oracles` answer together, by the names that the campaign gives them; `targets` is what they
+    measure; `cost` is what asking once costs, in the campaign's own unit, and where `measured` the
+    hours that the answers took come on top.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    oracles: tuple[str, ...] = ()
+    cost: float = 1.0
+    measured: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise CampaignError for a cost that is no number from 0 on, or nothing to measure."""
+        if not (isfinite(self.cost) and self.cost >= 0):
+            raise CampaignError(
+                f"the cost of {self.called}", "a number of 0 or more", f"{self.cost:g}"
+            )
+        if not self.targets:
+            raise CampaignError(f"fidelity {self.called}", "a target that it measures", "none")
+
+    @property
+    def called(self) -> str:
+        """The name for people."""
+        return self.name or " and ".join(filter(None, self.oracles)) or "the real thing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is asked: the space, the objective, and the seed from which all randomness derives."""
+    """What is asked: the space, the objective, and the seed from which all randomness derives.
+
+    `fidelities` are all that a candidate may be asked of, the real thing among them; none are
+    stated where there is the real thing alone, at a cost of 1.
+    """
 
     name: str
     space: SearchSpace
     objective: Objective
     seed: int = 0
+    fidelities: tuple[Fidelity, ...] = ()
+
+    @property
+    def stand_ins(self) -> tuple[Fidelity, ...]:
+        """The fidelities whose values are no answers to the question."""
+        return tuple(each for each in self.fidelities if each.name != REAL)
+
+    def fidelity(self, name: str) -> Fidelity:
+        """The fidelity of that name; CampaignError where there is none."""
+        for each in self.fidelities:
+            if each.name == name:
+                return each
+        if name == REAL:
+            return Fidelity(name=REAL, targets=self.objective.names)
+        known = ", ".join(each.name for each in self.stand_ins) or "none"
+        raise CampaignError("fidelity", f"a stand-in among {known}", repr(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +116,9 @@ class Health:
     at_bounds   what the fit has driven to the end of its range
     outliers    candidates whose outcome the model would not have believed
     says        one sentence for people
+    correlation how a stand-in's outcome goes with that of the real thing at the same point, as
+                fitted, by stand-in: from -1 to 1
+    stand_ins   one sentence on each of them: whether the model learns from it
     """
 
     n: int
@@ -71,6 +129,8 @@ class Health:
     at_bounds: tuple[str, ...] = ()
     outliers: tuple[str, ...] = ()
     says: str = ""
+    correlation: Mapping[str, float] = field(default_factory=dict)
+    stand_ins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +141,8 @@ class Why:
     the criterion and what it gave; `distance` is to the `nearest` observed candidate, on encoded
     columns; `model` digests the data and the hyperparameters of the model, `surrogate` is its kind
     by target, and `health` how well it predicts each; `held` are the values that a person kept
-    fixed for this turn.
+    fixed for this turn. Model, predictions and health are those of the fidelity `of`, which is the
+    real thing also where a stand-in is asked to learn about it; `asked` says why it is.
     """
 
     origin: Origin
@@ -96,15 +157,22 @@ class Why:
     surrogate: Mapping[str, str] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)
     held: Mapping[str, Value] = field(default_factory=dict)
+    of: str = REAL
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One point that is asked; the answer must carry its id."""
+    """One point that is asked; the answer must carry its id.
+
+    `fidelity` is REAL, or the name of the stand-in that is asked in place of the real thing: the
+    same point at another fidelity is another candidate.
+    """
 
     id: str
     point: Point
     why: Why
+    fidelity: str = REAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

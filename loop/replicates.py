@@ -41,7 +41,7 @@ def hinges(campaign: Campaign, fitted: Fitted, data: Data) -> Hinge | None:
     """
     objective = campaign.problem.objective
     rows = _contenders(campaign, data)
-    recent = list(campaign.candidates.values())[1 - EVERY :]
+    recent = campaign.own[1 - EVERY :]
     if objective.way != "single" or len(rows) < 2:
         return None
     if any(each.why.origin == "replicate" for each in recent):
@@ -79,7 +79,7 @@ def _contenders(campaign: Campaign, data: Data) -> list[int]:
 
 def _may_be_asked(campaign: Campaign, candidate: str) -> bool:
     """Whether the point of a candidate was asked fewer than ENOUGH times, and is not pending."""
-    known = [each for each in campaign.candidates.values() if each.id not in campaign.vetoed]
+    known = [each for each in campaign.own if each.id not in campaign.vetoed]
     made = {result.candidate.id: result.point for result in campaign.results}
     points = [made.get(each.id, each.point) for each in known]
     marks = dict(

@@ -8,10 +8,11 @@ run twice, or race with another process: `decide` appends only to the events it 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from time import sleep
+from time import monotonic, sleep
 from typing import TypeAlias
 
 from loop.campaign import Campaign
@@ -22,9 +23,10 @@ from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
 from loop.space.rounding import rounded
 from loop.space.values import Value
-from loop.stopping import StopRules, require_rules, room, stop_reason
+from loop.stopping import StopRules, affordable, left, require_rules, room, stop_reason
 
 Answers: TypeAlias = Sequence[Observation | Receipt]
+LOOK_S = 5.0  # how often a laboratory's files are read while evaluations are in flight
 POLL_S = 0.5  # how often to look whether another process has answered what we wait for
 
 
@@ -32,6 +34,7 @@ POLL_S = 0.5  # how often to look whether another process has answered what we w
 class Rig:
     """All that a turn needs. `batch` is how many candidates may wait for an answer at once.
 
+    `oracle` evaluates, or is a laboratory; `laboratory` is one beside an oracle that evaluates.
     `held` are parameters that keep a value in all that this rig proposes; `by` is who has written
     the settings, as far as anyone can tell.
     """
@@ -45,6 +48,12 @@ class Rig:
     settings: Mapping[str, Json] = field(default_factory=dict)
     held: Mapping[str, Value] = field(default_factory=dict)
     by: str = ""
+    laboratory: Oracle | None = None
+
+    @property
+    def awaited(self) -> Oracle | None:
+        """Whoever answers in its own time, if anyone does."""
+        return self.laboratory if self.oracle.declaration.evaluates else self.oracle
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a stop rule that the objective can never meet."""
@@ -82,8 +91,40 @@ def settle(problem: Problem, ledger: Ledger, decision: Decision) -> Campaign:
 
 
 def record(rig: Rig, answers: Answers) -> Campaign:
-    """Write answers down, each once; the campaign afterwards."""
-    return decide(rig, settling(answers, evaluated=rig.oracle.declaration.evaluates))
+    """Write answers of the rig's oracle down, each once; the campaign afterwards."""
+    declared = rig.oracle.declaration
+    own = {part.fidelity: frozenset[str]() for part in declared.parts}
+    for part in declared.parts:
+        own[part.fidelity] |= part.measures.keys()
+    return decide(rig, settling(answers, evaluated=declared.evaluates, expected=own))
+
+
+def bring(rig: Rig) -> Campaign:
+    """Write down what a laboratory has answered since; the campaign afterwards."""
+    campaign = replay(rig)
+    if rig.awaited is None:
+        return campaign
+    declared = rig.awaited.declaration
+    asked = [each for each in campaign.pending if declared.of(each.fidelity)]
+    return decide(rig, settling(rig.awaited.collect(asked)))
+
+
+def waiting(oracle: Oracle, campaign: Campaign) -> tuple[Candidate, ...]:
+    """What the oracle is to be asked for now: candidates that lack something that it measures.
+
+    What files disagree about has been made already.
+    """
+    torn, declared = campaign.torn, oracle.declaration
+    open_ones = campaign.pending if campaign.closed is None else ()
+    return tuple(
+        each
+        for each in open_ones
+        if each.id not in torn
+        and any(
+            not part.measures or campaign.lacks(each.id) & part.measures.keys()
+            for part in declared.of(each.fidelity)
+        )
+    )
 
 
 def begin(rig: Rig) -> Campaign:
@@ -100,15 +141,9 @@ def advance(rig: Rig) -> Campaign:
     if not _goes_on(rig, campaign):
         return campaign
     campaign = decide(rig, _proposing(rig))
-    rig.oracle.submit(waiting(campaign))
+    for oracle in filter(None, (rig.oracle, rig.laboratory)):
+        oracle.submit(waiting(oracle, campaign))
     return campaign
-
-
-def waiting(campaign: Campaign) -> Sequence[Candidate]:
-    """What the oracle is to be asked for now; what files disagree about has been made already."""
-    torn = campaign.torn
-    open_ones = campaign.pending if campaign.closed is None else ()
-    return tuple(each for each in open_ones if each.id not in torn)
 
 
 def is_outdated(rig: Rig, campaign: Campaign) -> bool:
@@ -118,11 +153,11 @@ def is_outdated(rig: Rig, campaign: Campaign) -> bool:
 
 def collect(rig: Rig, worker: Worker) -> Campaign:
     """Bring in what is ready; with a calculator, evaluate what is pending, one after the other."""
-    campaign = replay(rig)
+    campaign = bring(rig)
     if not rig.oracle.declaration.evaluates:
-        return record(rig, rig.oracle.collect(campaign.pending))
+        return campaign
     with _releasing(rig, worker):
-        for candidate in campaign.pending:
+        for candidate in waiting(rig.oracle, campaign):
             if claim(rig, candidate, worker):
                 campaign = record(rig, rig.oracle.collect((candidate,)))
     return campaign
@@ -147,7 +182,7 @@ def turns(rig: Rig, worker: Worker | None = None) -> Iterator[Campaign]:
 def claim(rig: Rig, candidate: Candidate, worker: Worker) -> bool:
     """Whether the candidate is now ours to evaluate; the attempt is then on record."""
     before = replay(rig).attempts.get(candidate.id, 0)
-    repeatable = rig.oracle.declaration.repeatable
+    repeatable = all(each.repeatable for each in rig.oracle.declaration.of(candidate.fidelity))
     campaign = decide(rig, claiming(candidate.id, worker.name, worker.alive, repeatable=repeatable))
     running = campaign.running.get(candidate.id)
     return running is not None and running.worker == worker.name and running.attempt > before
@@ -158,37 +193,30 @@ def drive(
 ) -> Iterator[Campaign]:
     """Keep up to `in_flight` evaluations going until the campaign is closed; it after each change.
 
-    Ends early where another process has amended the settings: the rig is to be loaded again.
+    Ends early where another process has amended the settings: the rig is to be loaded again; and
+    where all that is left to do is to wait for a laboratory.
     `submit` starts `rig.oracle.collect((candidate,))` wherever it likes: a thread, a Prefect task.
     """
     flight = _Flight(rig=rig, submit=submit, most=in_flight, worker=worker)
     begin(rig)
-    campaign = advance(rig)
+    bring(rig)
+    campaign, looked = advance(rig), monotonic()
     yield campaign
     with _releasing(rig, worker):
         while _goes_on(rig, campaign) or flight.flying:
+            if rig.laboratory is not None and flight.is_idle(campaign):
+                return
             flight.take_off(campaign)
             for future in flight.landed():
                 record(rig, future.result())
+            if rig.laboratory is not None and monotonic() - looked > LOOK_S:
+                bring(rig)
+                looked = monotonic()
             seq, campaign = campaign.seq, decide(rig, _stopping(rig))
             flight.take_off(campaign)  # what already waits need not wait for the model, too
             campaign = advance(rig)
             if campaign.seq != seq:
                 yield campaign
-
-
-def direct(rig: Rig) -> Iterator[Campaign]:
-    """As `drive`, where others evaluate: they take what is pending from the ledger by themselves.
-
-    The campaign every POLL_S, whether anything has changed or not.
-    """
-    begin(rig)
-    campaign = advance(rig)
-    yield campaign
-    while _goes_on(rig, campaign):
-        sleep(POLL_S)
-        campaign = advance(rig)
-        yield campaign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,13 +231,17 @@ class _Flight:
 
     def take_off(self, campaign: Campaign) -> None:
         """Begin what waits, as far as there is room."""
-        for candidate in campaign.pending if _goes_on(self.rig, campaign) else ():
+        for candidate in waiting(self.rig.oracle, campaign) if _goes_on(self.rig, campaign) else ():
             if (
                 len(self.flying) < self.most
                 and candidate not in self.flying.values()
                 and claim(self.rig, candidate, self.worker)
             ):
                 self.flying[self.submit(candidate)] = candidate
+
+    def is_idle(self, campaign: Campaign) -> bool:
+        """Whether nothing flies, and nothing waits to."""
+        return not self.flying and not waiting(self.rig.oracle, campaign)
 
     def landed(self) -> set[Future[Answers]]:
         """The evaluations that are ready, after at most POLL_S; they fly no more."""
@@ -260,10 +292,10 @@ def _proposing(rig: Rig) -> Decision:
         if campaign.closed is not None or is_outdated(rig, campaign) or count == 0:
             return []
         try:
-            return [_proposed(rig, campaign, count)]
+            return _proposed(rig, campaign, count)
         except Shortfall as short:
             if short.available:
-                return [_proposed(rig, campaign, short.available)]
+                return _proposed(rig, campaign, short.available)
             if rig.held:
                 raise  # it is what is held that has no more points: the campaign may go on
             return [] if campaign.pending else closing(f"no more candidates: {short}")(campaign)
@@ -271,8 +303,11 @@ def _proposing(rig: Rig) -> Decision:
     return decision
 
 
-def _proposed(rig: Rig, campaign: Campaign, count: int) -> Proposed:
-    """The proposer's candidates; SpaceError or CampaignError where they are not what was asked."""
+def _proposed(rig: Rig, campaign: Campaign, count: int) -> Sequence[Event]:
+    """The proposer's candidates, as far as the budget pays for them.
+
+    SpaceError or CampaignError where they are not what was asked.
+    """
     asked = _holding(campaign, rig.held)
     chosen = _rounded(rig, asked, rig.proposer.propose(asked, count))
     candidates = tuple(_noted(each, rig.held) for each in chosen)
@@ -282,7 +317,12 @@ def _proposed(rig: Rig, campaign: Campaign, count: int) -> Proposed:
     for candidate in candidates:
         campaign.problem.space.check(candidate.point)
         asked.problem.space.check(candidate.point)
-    return Proposed(candidates=candidates)
+    paid = affordable(rig.rules, campaign, candidates)
+    if paid or campaign.pending:
+        return [Proposed(candidates=tuple(paid))] if paid else []
+    what = campaign.problem.fidelity(candidates[0].fidelity).called
+    rest = f"{left(rig.rules, campaign):g} is left"
+    return closing(f"budget: {rest}, less than a candidate of {what} costs")(campaign)
 
 
 def _holding(campaign: Campaign, held: Mapping[str, Value]) -> Campaign:
@@ -293,15 +333,32 @@ def _holding(campaign: Campaign, held: Mapping[str, Value]) -> Campaign:
     return replace(campaign, problem=problem)
 
 
+def _asked(candidates: Sequence[Candidate]) -> AbstractSet[str]:
+    """The fidelities that are asked."""
+    return {each.fidelity for each in candidates}
+
+
+def _resolution(rig: Rig, fidelity: str) -> Mapping[str, float]:
+    """The finest steps of whoever answers a fidelity: the coarsest of them, where several do."""
+    finest: dict[str, float] = {}
+    for oracle in filter(None, (rig.oracle, rig.laboratory)):
+        for part in oracle.declaration.of(fidelity):
+            for name, step in part.resolution.items():
+                finest[name] = max(step, finest.get(name, 0.0))
+    return finest
+
+
 def _rounded(rig: Rig, campaign: Campaign, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     """The candidates as the oracle can make them; a repeat stays what it repeats."""
-    space, resolution = campaign.problem.space, rig.oracle.declaration.resolution
-    if not resolution:
+    space, finest = campaign.problem.space, {f: _resolution(rig, f) for f in _asked(candidates)}
+    if not any(finest.values()):
         return candidates
-    taken = set(space.keys(space.encode(each.point for each in campaign.candidates.values())))
+    asked = {f: campaign.at(f).own_rows for f in finest}
+    takens = {f: set(space.keys(rows)) for f, rows in asked.items()}
     made: list[Candidate] = []
     for each in candidates:
-        if each.why.origin == "replicate":
+        resolution, taken = finest[each.fidelity], takens[each.fidelity]
+        if each.why.origin == "replicate" or not resolution:
             made.append(each)
             continue
         point, said = rounded(space, each.point, resolution, taken)

@@ -4,18 +4,23 @@ Rules are settings; whether one holds is a pure function of the campaign, also a
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from loop.campaign import Campaign, is_past
 from loop.errors import SettingsError
 from loop.objective import Objective
+from loop.records import REAL, Candidate
+from loop.spending import price, spent
 
+ROUNDING = 1e-9  # ten times 0.1 is 1
 FEW = 10  # below this many answers a share of failures says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRules:
-    """`evaluations` is the budget.
+    """`evaluations` is the budget; so is `cost`, in the unit of the fidelities' costs.
 
     `reached` stops when the one goal is there: a value of it, or, of a match or a window, how far
     off it may be. `plateau` stops after that many answers without an improvement of the campaign's
@@ -24,6 +29,7 @@ class StopRules:
     """
 
     evaluations: int
+    cost: float | None = None
     reached: float | None = None
     plateau: int | None = None
     plateau_by: float = 0.0
@@ -34,6 +40,8 @@ class StopRules:
         for key, value in (("evaluations", self.evaluations), ("plateau", self.plateau)):
             if value is not None and value < 1:
                 raise SettingsError(f"stop.{key}", "1 or more", str(value))
+        if self.cost is not None and not self.cost > 0:
+            raise SettingsError("stop.cost", "a number above 0", f"{self.cost:g}")
         if not 0 < self.failures <= 1:
             raise SettingsError(
                 "stop.failures", "a share above 0 and up to 1", f"{self.failures:g}"
@@ -64,11 +72,13 @@ def require_rules(rules: StopRules, objective: Objective) -> None:
 
 def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
     """Why the campaign is over, or None while it goes on."""
-    for _, failed in campaign.failures:
+    for _, failed in campaign.all_failures:
         if failed.kind == "invalid_input":
             return f"invalid input: {failed.message.rstrip('.')}, the same for every candidate"
     if campaign.answered >= rules.evaluations:
         return f"budget: {rules.evaluations} evaluations"
+    if rules.cost is not None and not campaign.pending and not pays(rules, campaign, REAL):
+        return f"budget: {spent(campaign):g} of {rules.cost:g} spent, too little is left for more"
     reached = _reached(rules, campaign)
     if reached is not None:
         return f"target reached: {reached}"
@@ -76,6 +86,29 @@ def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
         sought = _sought(campaign.problem.objective)
         return f"plateau: no better {sought} in {rules.plateau} evaluations"
     return _too_many_failures(rules, campaign)
+
+
+def left(rules: StopRules, campaign: Campaign) -> float:
+    """What of the budget may still be spent; without one there is no end to it."""
+    return inf if rules.cost is None else rules.cost - spent(campaign)
+
+
+def pays(rules: StopRules, campaign: Campaign, fidelity: str) -> bool:
+    """Whether what is left pays for one more candidate of a fidelity."""
+    return price(campaign, fidelity) <= left(rules, campaign) * (1 + ROUNDING)
+
+
+def affordable(
+    rules: StopRules, campaign: Campaign, candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """The first of the candidates, up to the one that what is left does not pay for."""
+    rest, kept = left(rules, campaign) * (1 + ROUNDING), list[Candidate]()
+    for candidate in candidates:
+        rest -= price(campaign, candidate.fidelity)
+        if rest < 0:
+            break
+        kept.append(candidate)
+    return kept
 
 
 def room(rules: StopRules, campaign: Campaign, batch: int) -> int:
@@ -123,7 +156,7 @@ def _sought(objective: Objective) -> str:
 
 
 def _too_many_failures(rules: StopRules, campaign: Campaign) -> str | None:
-    failures = [each for each in campaign.failures if not is_past(each[0])]
+    failures = [each for each in campaign.all_failures if not is_past(each[0])]
     if campaign.answered < FEW or len(failures) <= rules.failures * campaign.answered:
         return None
     kinds = ", ".join(

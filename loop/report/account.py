@@ -61,7 +61,7 @@ class File:
 
 def troubles(campaign: Campaign) -> list[Trouble]:
     """Every failure that was ever recorded, by kind, the most frequent first."""
-    ended = Counter(failed.kind for _, failed in campaign.failures)
+    ended = Counter(failed.kind for _, failed in campaign.all_failures)
     kinds: dict[Kind, list[Failed]] = {}
     for answers in campaign.observations.values():
         for answer in answers:

@@ -16,6 +16,7 @@ SHAPES: dict[Origin, str] = {
     "replicate": "square",
     "manual": "triangle",
     "attached": "wedge",
+    "promoted": "diamond",
 }
 CHOSEN: dict[Origin, str] = {
     "design": "space-filling design",
@@ -24,6 +25,7 @@ CHOSEN: dict[Origin, str] = {
     "replicate": "replicate",
     "manual": "chosen by a person",
     "attached": "measured before the campaign",
+    "promoted": "among the best of a stand-in",
 }
 NO_VALUE = "failed: no value"
 NAMES = {"best": "best", "front": "on the front"}

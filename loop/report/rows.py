@@ -59,8 +59,8 @@ class Row:
 
 def rows(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> tuple[Row, ...]:
     """Every candidate, in the order of asking."""
-    results = {result.candidate.id: result for result in campaign.results}
-    failures = {candidate.id: failed for candidate, failed in campaign.failures}
+    results = campaign.all_results
+    failures = {candidate.id: failed for candidate, failed in campaign.all_failures}
     pending = {candidate.id for candidate in campaign.pending}
     leading = _leading(campaign)
     asked, started = _times(entries)

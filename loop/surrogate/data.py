@@ -103,7 +103,7 @@ def _rows(campaign: Campaign) -> list[_Row]:
 
 def _answers(campaign: Campaign) -> Iterator[tuple[str, Point, str, Measured]]:
     """Every value that holds: candidate, point as executed, target, answer; never as they came."""
-    for candidate in campaign.candidates.values():
+    for candidate in campaign.own:
         if candidate.id in campaign.retracted:
             continue
         latest = campaign.latest(candidate.id)

@@ -106,6 +106,8 @@ def sentence(why: Why) -> str:
             said = "Asked for by a person"
         case "attached":
             said = "Measured before the campaign"
+        case "promoted":
+            said = "Best where a stand-in was asked"
     held = f"; {', '.join(why.held)} held" if why.held else ""
     return f"{said}{held}: {why.cause}." if why.cause else f"{said}{held}."
 

@@ -24,7 +24,7 @@ ELSEWHERE = {"kind", "encoding", "decimal"}
 def made(folder, body):
     """The laboratory of the page's campaign with these tables."""
     settings = parse(BASE | tomllib.loads(body), FILE)
-    return oracle(settings.oracle, problem(settings, folder), folder)
+    return oracle(settings.oracles[0], problem(settings, folder), folder)
 
 
 @pytest.mark.parametrize("body", RIGHT)

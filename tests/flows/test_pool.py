@@ -277,7 +277,7 @@ def asked(folder):
     """The folder's oracle, and one candidate of id row-3."""
     settings, problem = stated(folder, tomllib.loads((folder / "campaign.toml").read_text()))
     why = Why(origin="manual")
-    return oracle(settings.oracle, problem, folder), Candidate(
+    return oracle(settings.oracles[0], problem, folder), Candidate(
         id="0001-abc", point={"material": "row-3"}, why=why
     )
 

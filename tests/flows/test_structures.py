@@ -48,7 +48,7 @@ def asked(folder, **point):
     """The folder's oracle, and a candidate at a point."""
     settings, problem = stated(folder, tomllib.loads((folder / "campaign.toml").read_text()))
     candidate = Candidate(id="0001-abc", point=point, why=Why(origin="manual"))
-    return oracle(settings.oracle, problem, folder), candidate
+    return oracle(settings.oracles[0], problem, folder), candidate
 
 
 def structure(folder, **point):
