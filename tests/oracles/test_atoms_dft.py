@@ -20,6 +20,7 @@ from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.prototypes import Prototype
 from oracles.atoms.structures import BulkElement
 from tests.oracles.test_atoms_attempts import repeated
+from tests.oracles.test_atoms_bounds import children
 
 HAS_ESPRESSO = which("pw.x") is not None and (Path(espresso.DEBIAN) / "Si.pz-vbc.UPF").is_file()
 HAS_GPAW = gpaw.version(gpaw.PYTHON) != ""
@@ -259,3 +260,24 @@ def test_what_gpaw_raises_has_its_kind(tmp_path, settings, kind, says):
     found = ask(tmp_path, gpaw.PATH, BY_GPAW | settings, retry=())
     assert isinstance(found, Failed)
     assert (found.kind, says in found.message) == (kind, True), found
+
+
+@pytest.mark.dft
+@needs_gpaw
+def test_the_other_python_ends_with_its_evaluation(tmp_path):
+    """At the wall limit GPAW is ended with the process that asked it; nothing is left of either."""
+    dear = BY_GPAW | {"cutoff_ev": 900.0, "k_density": 4.0}
+    found = ask(tmp_path, gpaw.PATH, dear, wall_s=4.0)
+    assert isinstance(found, Failed)
+    assert found.kind == "timeout"
+    assert children() == []
+
+
+@pytest.mark.dft
+@needs_gpaw
+def test_an_evaluation_by_gpaw_is_repeated_by_hand(tmp_path):
+    """The script in the folder fails as the attempt did, with the other Python."""
+    found = ask(tmp_path, gpaw.PATH, BY_GPAW | {"xc": "nonsense"})
+    again = repeated(tmp_path / found.source.attempt)
+    assert again.returncode == 1
+    assert "Unknown functional" in again.stdout
