@@ -17,6 +17,7 @@ from loop.records import (
     Attached,
     Candidate,
     Corrected,
+    Edited,
     Event,
     Health,
     Ingested,
@@ -272,6 +273,7 @@ def as_json(campaign: Campaign, entries: Entries) -> dict[str, Json]:
                 "point": plain(each.point),
                 "why": asdict(each.why, dict_factory=_plainly),
                 "vetoed": _decision(campaign.vetoed.get(each.id)),
+                "edited": _decision(campaign.edited.get(each.id)),
                 "retracted": _decision(campaign.retracted.get(each.id)),
                 "answers": [asdict(answer) for answer in campaign.observations.get(each.id, ())],
             }
@@ -285,7 +287,7 @@ def _plainly(fields: Iterable[tuple[str, Json]]) -> dict[str, Json]:
     return {name: list(x) if isinstance(x, tuple) else x for name, x in fields}
 
 
-def _decision(event: Vetoed | Retracted | None) -> dict[str, Json] | None:
+def _decision(event: Vetoed | Edited | Retracted | None) -> dict[str, Json] | None:
     return None if event is None else {"reason": event.reason, "by": event.by}
 
 

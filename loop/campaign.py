@@ -582,7 +582,7 @@ class _Fold:
         self._known(event.candidate)
         asked = self.candidates[event.candidate]
         point = self.space.complete(event.point)
-        before = {n: x for n, x in asked.point.items() if x != point[n]}
+        before = {n: x for n, x in asked.point.items() if x != point.get(n)}
         editor = f"edited by {event.by}" if event.by else "edited"
         said = f"{editor}: {event.reason}; it was {written(before)}"
         cause = "; ".join(filter(None, [asked.why.cause, said]))

@@ -454,6 +454,13 @@ def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
         st.builds(Released, candidate=name, attempt=st.integers(1, 9), worker=texts),
         st.builds(Retracted, candidate=name, reason=texts, by=texts),
         resolved(name),
+        st.builds(Edited, candidate=name, point=points(problem.space), reason=texts, by=texts),
+        st.builds(
+            Corrected,
+            observation=observations(problem, name).filter(lambda each: isinstance(each, Measured)),
+            reason=texts,
+            by=texts,
+        ),
         st.builds(Closed, reason=texts),
         st.builds(Reopened, reason=texts),
     ]
