@@ -53,7 +53,7 @@ def made(folder, table):
     tables = tomllib.loads(table)
     settings = parse(BASE | tables, FILE)
     asked = problem(settings, folder)
-    lab = oracle(settings.oracle, asked, folder)
+    lab = oracle(settings.oracles[0], asked, folder)
     assert isinstance(lab, Folder)
     why = Why(origin="manual")
     chosen = tuple(
