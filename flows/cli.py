@@ -462,6 +462,48 @@ def export(
 
 
 @app.command()
+def prove(
+    folder: Dir,
+    random: Annotated[int, typer.Option(min=0, help="Kills at random instants, too.")] = 20,
+    evaluations: Annotated[int, typer.Option(min=2, help="Of each campaign of the proof.")] = 6,
+    ledger: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A PostgreSQL database; in schemas of its own."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random instants.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Kill campaigns on this machine and disk, at every named point of a turn, and check them.
+
+    In copies of the folder, with its space and its goals; a stand-in answers at once, so that no
+    calculator runs and no laboratory is asked. Exit code 1 where anything recorded was lost, done
+    twice, not accounted for, or a point was not reached.
+
+    Example: athanor prove my-alloy --random 200
+    """
+    _one_thread()
+    folder = folder.absolute()
+    from flows.prove.proof import prove
+    from flows.prove.told import proved, table
+
+    with proved(folder, random) as advance:
+        proof = prove(
+            folder,
+            evaluations=evaluations,
+            random_kills=random,
+            ledger=ledger,
+            seed=seed,
+            advance=advance,
+        )
+    if as_json:
+        print(json.dumps(asdict(proof) | {"holds": proof.holds}, indent=1))  # noqa: T201
+    else:
+        out.print(table(proof))
+    if not proof.holds:
+        raise typer.Exit(BAD_END)
+
+
+@app.command()
 def ui(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:

@@ -12,6 +12,7 @@ from loop.objective import Bound, Combine, Objective, Target
 from loop.protocols import Declaration, Proposer
 from loop.records import (
     Candidate,
+    Closed,
     Event,
     Failed,
     Kind,
@@ -35,6 +36,7 @@ from loop.stopping import StopRules
 A = Continuous(name="a", low=0.0, high=1.0)
 B = Continuous(name="b", low=0.0, high=1.0)
 Y = Target(name="y")
+ENDED = Closed(reason="budget: 1 evaluations")
 Z = Target(name="z", goal="observe")
 
 Formula = Callable[[Mapping[str, Any]], Mapping[str, float] | Kind]
