@@ -4,7 +4,7 @@ It takes the roads of `athanor run --no-prefect`: `flows.plain` with a machine, 
 with a laboratory. The design stands in for the proposer, so that a turn takes milliseconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,16 @@ from flows.problem import stated
 from flows.prove.points import Watch, World
 from flows.prove.world import Machine, hand_in, note
 from flows.rig import Setup, recorded
+from flows.settings import Settings
 from flows.worker import worker
 from loop.designs import Design
 from loop.errors import CampaignError
 from loop.ledger import Ledger
+from loop.protocols import Oracle
+from loop.records import Problem
 from loop.run import Rig
 from loop.stopping import StopRules
+from oracles.folder.oracle import Folder
 
 JOURNAL = "proof.txt"  # what the watched process has passed and recorded, a line each
 STUCK = 20  # turns after which a laboratory that answers everything should have been heard
@@ -55,19 +59,28 @@ def work(trial: Trial, at: tuple[str, int] | None) -> None:
 def _setup(trial: Trial) -> Setup:
     raw = read(trial.folder)
     settings, problem = stated(trial.folder, raw)
-    is_laboratory = settings.oracle.kind == "folder"
     rig = Rig(
         problem=problem,
         ledger=Ledger(trial.ledger, problem.name),
-        oracle=oracle(settings.oracle, problem, trial.folder)
-        if is_laboratory
-        else Machine(folder=trial.folder, objective=problem.objective),
+        oracle=_oracle(settings, problem, trial.folder),
         proposer=Design(),
         rules=StopRules(evaluations=trial.evaluations, failures=1.0),
         batch=2,
         settings=recorded(raw),
     )
     return Setup(folder=trial.folder, rig=rig, workers=2)
+
+
+def _oracle(settings: Settings, problem: Problem, folder: Path) -> Oracle:
+    """The folder's own laboratory, whose files are whole when they appear; or a machine."""
+    if settings.oracle.kind == "folder":
+        made = oracle(settings.oracle, problem, folder)
+        match made:
+            case Folder(reading=reading):
+                return replace(made, reading=replace(reading, settle_s=0.0))
+            case _:
+                return made
+    return Machine(folder=folder, objective=problem.objective)
 
 
 def _visit(setup: Setup) -> None:

@@ -112,7 +112,7 @@ def _unaccounted(history: History) -> Iterator[str]:
             yield f"{file.name} was taken in {read[digest]} times"
         if not (folder / "archive" / f"{digest}.csv").is_file():
             yield f"{file.name} has no copy in archive/"
-        if not (folder / "rejected" / f"{file.name}.{digest[:8]}.csv").is_file():
+        if not list((folder / "rejected").glob(f"{file.name}.{digest[:8]}*.csv")):
             yield f"the refused row of {file.name} was not given back"
     for account in accounts(history.campaign):
         if not account.balances:
