@@ -15,7 +15,7 @@ from flows.problem import stated
 from flows.prove.points import Watch, World
 from flows.prove.world import Machine, hand_in, note
 from flows.rig import Setup, recorded
-from flows.settings import Settings
+from flows.settings import FolderTable, Settings
 from flows.worker import worker
 from loop.designs import Design
 from loop.errors import CampaignError
@@ -42,7 +42,7 @@ class Trial:
 def world(folder: Path) -> World:
     """Who answers in the folder's campaign."""
     settings, _ = stated(folder, read(folder))
-    return "laboratory" if settings.oracle.kind == "folder" else "machine"
+    return "laboratory" if isinstance(settings.oracle, FolderTable) else "machine"
 
 
 def work(trial: Trial, at: tuple[str, int] | None) -> None:
@@ -73,7 +73,7 @@ def _setup(trial: Trial) -> Setup:
 
 def _oracle(settings: Settings, problem: Problem, folder: Path) -> Oracle:
     """The folder's own laboratory, whose files are whole when they appear; or a machine."""
-    if settings.oracle.kind == "folder":
+    if isinstance(settings.oracle, FolderTable):
         made = oracle(settings.oracle, problem, folder)
         match made:
             case Folder(reading=reading):
