@@ -78,6 +78,13 @@ class Reading:
         text = json.dumps(said, sort_keys=True)
         return blake2b(text.encode(), digest_size=4).hexdigest() if said else ""
 
+    @property
+    def lack(self) -> str:
+        """What is missing where no line of a file is a header."""
+        if self.id_in_name or self.ad_hoc or self.reader:
+            return "no column 'candidate', and none of a target, such as one of [oracle.columns],"
+        return "no column 'candidate'"
+
     def named(self, header: str) -> str:
         """The header that is meant."""
         return self.columns.get(header, header)

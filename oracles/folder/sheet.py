@@ -72,9 +72,7 @@ def read_sheet(content: bytes, reading: Reading, names: IsHeader) -> Sheet | Unr
         if cut and len(text.splitlines()) < 2:
             return None
         between = " or ".join(SPELT[each] for each in delimiters)
-        return Unreadable(
-            reason=f"no column 'candidate' in the first lines (separated by {between})"
-        )
+        return Unreadable(reason=f"{reading.lack} in the first lines (separated by {between})")
     if reading.lines:
         return _lines(text, fitting[0], names, cut=cut)
     return _parse(text, fitting[0], names, cut=cut)

@@ -101,6 +101,13 @@ def test_the_same_rows_again_are_no_news(alloys, athanor):
     assert len(json.loads(athanor("attach", folder, file, "--json").out)["attached"]) == 1
 
 
+def test_a_table_without_a_known_column_is_told_what_is_missing(alloys, athanor):
+    """Neither an id nor a target: perhaps a header is spelt otherwise."""
+    folder, file = alloys(text="FORMULA,Yield\nNi,300\n")
+    said = athanor("attach", folder, file, "--dry-run").out
+    assert "no column 'candidate', and none of a target, such as one of [oracle.columns]" in said
+
+
 def test_a_dry_run_writes_nothing(alloys, athanor):
     """Neither ledger, nor archive, nor rejected/; what it says is what would be done."""
     folder, file = alloys()
