@@ -496,13 +496,7 @@ class _Fold:
 
     def take(self, event: Event) -> None:  # noqa: C901, PLR0912 - one case per event
         self.seq += 1
-        if (self.opened is None) != isinstance(event, Opened):
-            raise CampaignError(
-                f"event {self.seq}",
-                "Opened first, and once",
-                type(event).__name__,
-                "The ledger is damaged.",
-            )
+        self._require_order(event)
         match event:
             case Opened():
                 self.opened, self.settings = event, event.settings
@@ -539,11 +533,7 @@ class _Fold:
                 self.informing.pop(answer.candidate, None)
                 self._answer((answer,))
             case Retracted():
-                self._known(event.candidate)
-                self.retracted[event.candidate] = event
-                self.running.pop(event.candidate, None)
-                known, _ = self.informing.get(event.candidate, (len(self.candidates), None))
-                self.informing[event.candidate] = (known, len(self.candidates))
+                self._retract(event)
             case Closed():
                 self.closed = event.reason
             case Reopened():
@@ -551,6 +541,23 @@ class _Fold:
                 self._pardon()
             case _:
                 assert_never(event)
+
+    def _require_order(self, event: Event) -> None:
+        """Raise CampaignError unless the first event, and no other, opens the campaign."""
+        if (self.opened is None) != isinstance(event, Opened):
+            raise CampaignError(
+                f"event {self.seq}",
+                "Opened first, and once",
+                type(event).__name__,
+                "The ledger is damaged.",
+            )
+
+    def _retract(self, event: Retracted) -> None:
+        self._known(event.candidate)
+        self.retracted[event.candidate] = event
+        self.running.pop(event.candidate, None)
+        known, _ = self.informing.get(event.candidate, (len(self.candidates), None))
+        self.informing[event.candidate] = (known, len(self.candidates))
 
     def _ingest(self, event: Ingested) -> None:
         """Row by row, as they stand in the file: what holds must not depend on what is an echo."""
