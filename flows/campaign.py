@@ -5,6 +5,7 @@ add nothing to what `loop.run` does but where it runs and what is shown of it.
 """
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -19,13 +20,14 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.artifacts import Artifacts
+from flows.crew import directed
 from flows.laboratory import take
 from flows.rig import loaded
 from flows.tasks import evaluate
 from flows.worker import name, worker
 from loop.campaign import Campaign
 from loop.records import Candidate, Json
-from loop.run import Answers, drive, replay
+from loop.run import Answers, Worker, drive, replay
 from loop.space.values import written
 
 OURS = "athanor"
@@ -51,17 +53,24 @@ async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001
     setup = loaded(Path(folder))
     artifacts = Artifacts(setup.rig.rules.evaluations)
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
-    end: Campaign | None = None
-    while end is None or end.closed is None:  # again where another process amends the settings
-        rig, in_flight = loaded(Path(folder)).rig, loaded(Path(folder)).workers
-        steps = drive(rig, partial(_submit, folder), in_flight=in_flight, worker=us)
-        while (after := await asyncio.to_thread(next, steps, None)) is not None:
-            artifacts.show(after)
-        end = replay(rig)
-        if rig.laboratory is not None and end.settings == rig.settings:
-            break  # what is left to do waits for the laboratory
+    steps = directed(Path(folder), us) if setup.is_shared else _driven(folder, us)
+    while (after := await asyncio.to_thread(next, steps, None)) is not None:
+        artifacts.show(after)
+    end = replay(loaded(Path(folder)).rig)
     await artifacts.close(end)
     return end.closed or f"{len(end.pending)} waiting for an answer"
+
+
+def _driven(folder: str, us: Worker) -> Iterator[Campaign]:
+    """Propose and evaluate in this flow run until the campaign is closed; it after each change."""
+    closed = False
+    while not closed:  # again where another process amends the settings
+        setup = loaded(Path(folder))
+        yield from drive(setup.rig, partial(_submit, folder), in_flight=setup.workers, worker=us)
+        end = replay(setup.rig)
+        closed = end.closed is not None
+        if setup.rig.laboratory is not None and end.settings == setup.rig.settings:
+            return  # what is left to do waits for the laboratory
 
 
 @flow(name="turn", flow_run_name=_name, persist_result=False)

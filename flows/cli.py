@@ -525,6 +525,37 @@ def ui(
 
 
 @app.command()
+def worker(
+    folders: Annotated[list[Path], typer.Argument(help="Campaign folders, as seen from here.")],
+    limit: Annotated[
+        int, typer.Option(min=1, help="Shifts at once, each with one evaluation at a time.")
+    ] = 1,
+) -> None:
+    """Evaluate, on this machine, what campaigns propose that run elsewhere; Ctrl-C ends.
+
+    A worker of Prefect's for the work pool that the folders' campaign.toml names (run.pool). It
+    needs the server (PREFECT_API_URL) and the ledger of the machine that proposes, and the campaign
+    folder or a copy of it: docs/cluster.md.
+
+    Example: athanor worker my-alloy --limit 4
+    """
+    _one_thread()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from flows.pooling import pool_of, serve_pool
+    from flows.serve import connected, server, wait
+
+    pool, names = pool_of([folder.absolute() for folder in folders])
+    with server() as address:
+        wait(address)
+        with connected(address):
+            out.print(f"Evaluates for the pool {pool!r} of {address.ui}  (Ctrl-C ends)")
+            try:
+                serve_pool(pool, names, limit)
+            except KeyboardInterrupt:
+                out.print()
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of campaign.toml, with which editors complete and check it.
 

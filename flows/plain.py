@@ -3,12 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from flows import laboratory
+from flows.folder import FILE
 from flows.rig import Setup, loaded
+from loop.errors import SettingsError
 from loop.run import Worker, drive, replay
 
 
 def run(setup: Setup, worker: Worker) -> None:
-    """Run the campaign until it is closed."""
+    """Run the campaign until it is closed; SettingsError where only Prefect could see to it."""
+    if setup.is_shared and replay(setup.rig).closed is None:
+        raise SettingsError(
+            f"{setup.folder / FILE}: run",
+            "Prefect's server, to hand evaluations out or keep count of places",
+            "none",
+            "Run it with one; or leave out pool, dask and places, and evaluate in this process.",
+        )
     if setup.rig.awaited is not None:
         laboratory.run(setup, lambda: _take(loaded(setup.folder), worker))
         return

@@ -4,8 +4,8 @@ A rig is built from campaign.toml alone, and is refused, with one message, where
 fit together: a target nobody measures, a parameter nobody takes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from flows.people import user
 from flows.problem import naming, stated
 from flows.promoting import promoting
 from flows.settings import RunTable, Settings
-from flows.several import answering
+from flows.several import Answering, answering
 from flows.typed import values
 from loop.bayes import Bayes
 from loop.cost import require_cost
@@ -31,11 +31,23 @@ from loop.stopping import StopRules, require_rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A campaign folder made ready: the rig, and how many evaluations may be in flight."""
+    """A campaign folder made ready: the rig, how many evaluations may be in flight, and where.
+
+    `pool` is a Prefect work pool; `dask` is true, or the address of a cluster; `places` are how
+    many evaluations may hold one of each at once, whoever they belong to.
+    """
 
     folder: Path
     rig: Rig
     workers: int
+    pool: str | None = None
+    dask: str | bool = False
+    places: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether Prefect is to hand the evaluations out, or to keep count of them."""
+        return bool(self.pool or self.dask or self.places)
 
 
 def load(folder: Path) -> Setup:
@@ -47,6 +59,7 @@ def load(folder: Path) -> Setup:
         asked = replace(asked, fidelities=answers.fidelities)
         proposer = promoting(settings, asked, _proposer(settings))
         batch, workers = _in_flight(settings.run)
+        _require_one_crew(settings.run, answers)
         rules = StopRules(**settings.stop.model_dump())
         require_rules(rules, asked.objective)
         require_cost(settings.proposer.cost, asked.space)
@@ -62,7 +75,10 @@ def load(folder: Path) -> Setup:
         settings=recorded(raw),
         by=user(),
     )
-    return Setup(folder=folder, rig=rig, workers=workers)
+    run = settings.run
+    return Setup(
+        folder=folder, rig=rig, workers=workers, pool=run.pool, dask=run.dask, places=run.places
+    )
 
 
 def holding(setup: Setup, words: Sequence[str]) -> Setup:
@@ -148,3 +164,21 @@ def _in_flight(run: RunTable) -> tuple[int, int]:
         str(run.workers),
         f"Leave batch out, or write batch = {run.workers} too.",
     )
+
+
+def _require_one_crew(run: RunTable, answers: Answering) -> None:
+    """Raise SettingsError where the evaluations are to go to two places, or none go anywhere."""
+    if run.dask and find_spec("prefect_dask") is None:
+        raise SettingsError(
+            "run.dask", "its packages", "none installed", "Install athanor-loop[dask]."
+        )
+    if run.pool and run.dask:
+        raise SettingsError(
+            "run", "pool or dask", "both", "Dask workers are started by Dask: leave out pool."
+        )
+    shared = [key for key in ("pool", "dask", "places") if getattr(run, key)]
+    awaited = answers.laboratory is not None or not answers.oracle.declaration.evaluates
+    if shared and awaited:
+        raise SettingsError(
+            f"run.{shared[0]}", "an oracle that computes", "a laboratory", f"Leave out {shared[0]}."
+        )

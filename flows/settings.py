@@ -586,6 +586,19 @@ class RunTable(_Table):
     )
     workers: int | None = Field(default=None, ge=1, description="evaluations in flight; else batch")
     ledger: str | None = Field(default=None, description="database URL; else ledger.db")
+    pool: str | None = Field(
+        default=None,
+        min_length=1,
+        pattern="^[^/%&<>]+$",
+        description="Prefect work pool whose workers (athanor worker) evaluate; else this process",
+    )
+    dask: bool | Annotated[str, Field(pattern="^(tcp|tls|ucx)://.+$")] = Field(
+        default=False, description='true: on a Dask cluster here; "tcp://host:8786": on that one'
+    )
+    places: dict[Name, Annotated[int, Field(ge=1)]] = Field(
+        default={},
+        description="{vasp = 2}: each evaluation takes one of each; Prefect keeps count of all",
+    )
 
 
 Parameters: TypeAlias = Annotated[

@@ -219,6 +219,20 @@ def drive(
                 yield campaign
 
 
+def direct(rig: Rig) -> Iterator[Campaign]:
+    """As `drive`, where others evaluate: they take what is pending from the ledger by themselves.
+
+    The campaign every POLL_S, whether anything has changed or not.
+    """
+    begin(rig)
+    campaign = advance(rig)
+    yield campaign
+    while _goes_on(rig, campaign):
+        sleep(POLL_S)
+        campaign = advance(rig)
+        yield campaign
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flight:
     """The evaluations in flight, at `most` so many."""

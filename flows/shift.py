@@ -1,0 +1,158 @@
+"""A shift: one evaluation after another, taken from the ledger by whoever has a hand free.
+
+A shift may run on any machine that reaches the ledger and Prefect's server: as a flow run that a
+work pool's worker has started, or as a task on a Dask cluster. What is handed out is the shift,
+not the evaluation: the ledger's claims already see to it that no two shifts take the same one, so
+starting a process is paid for once, and not again for every candidate.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Lock
+from time import monotonic, sleep
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
+
+from flows.folder import FILE
+from flows.rig import loaded
+from flows.tasks import evaluate
+from flows.worker import HOST, name, worker
+from loop.decisions import SAFE
+from loop.errors import SettingsError
+from loop.records import Candidate, Json
+from loop.run import POLL_S, Rig, Worker, claim, release, replay, waiting
+from loop.space.values import written
+
+IDLE_S = 60.0  # a shift that finds nothing to do for so long ends, and another is begun when needed
+LEASE_S = 60.0  # a killed process gives its places back after so long
+FOLDERS = "ATHANOR_FOLDERS"  # campaign -> its folder on this machine, as `athanor worker` was told
+
+_hands = Lock()
+_held: set[tuple[str, str]] = set()  # what this process is at: its shifts have one worker name
+
+
+def _name() -> str:
+    """Campaign and machine."""
+    return f"{flow_run.get_parameters()['campaign']} on {HOST}"
+
+
+@flow(name="shift", flow_run_name=_name, persist_result=False)
+def shift(folder: str, campaign: str) -> str:
+    """Evaluate candidates of a campaign until it is closed, or nothing has waited for a while.
+
+    Args:
+        folder: the campaign folder, as the machine that proposes sees it.
+        campaign: its name; a worker that was given a folder for it uses that one.
+    """
+    return work(folder_here(folder, campaign))
+
+
+@task(name="shift", cache_policy=NO_CACHE, persist_result=False)
+def shift_task(folder: str) -> str:
+    """As the flow, in a flow run that is there already: on a Dask cluster, or in a thread."""
+    return work(Path(folder))
+
+
+def work(folder: Path) -> str:
+    """Take candidates one after another; how many it were."""
+    us = worker(loaded(folder).rig.oracle.declaration.wall_s)
+    count = 0
+    for candidate in candidates(folder, us):
+        named = f"{candidate.id} {written(candidate.point)}"[:200]
+        evaluate.with_options(task_run_name=named)(str(folder), candidate.id)
+        count += 1
+    return f"{count} evaluations by {name()}"
+
+
+def candidates(folder: Path, us: Worker) -> Iterator[Candidate]:
+    """Candidates that are now ours, each until the next is asked for.
+
+    Ends when the campaign is closed, or nothing could be taken for IDLE_S.
+    """
+    since = monotonic()
+    while True:
+        setup = loaded(folder)
+        with _taken(folder, setup.rig, us, setup.places) as candidate:
+            if candidate is not None:
+                yield candidate
+                since = monotonic()
+                continue
+        if replay(setup.rig).closed is not None:
+            return
+        if monotonic() - since > IDLE_S:
+            _require_same(folder, setup.rig)
+            return
+        sleep(POLL_S)
+
+
+@contextmanager
+def _taken(
+    folder: Path, rig: Rig, us: Worker, places: Mapping[str, int]
+) -> Iterator[Candidate | None]:
+    """A candidate that waits, claimed, with the places that an evaluation takes; None without."""
+    if not _is_same(rig) or not any(_waits(rig, us)):
+        yield None
+        return
+    with ExitStack() as held:
+        if places:  # before the claim: what waits for a place is not being evaluated
+            held.enter_context(concurrency(list(places), lease_duration=LEASE_S, strict=True))
+        with _hands:
+            free = (each for each in _waits(rig, us) if (str(folder), each.id) not in _held)
+            mine = next((each for each in free if claim(rig, each, us)), None)
+            if mine is not None:
+                _held.add((str(folder), mine.id))
+        try:
+            yield mine
+        except BaseException:
+            release(rig, us)
+            raise
+        finally:
+            if mine is not None:
+                _held.discard((str(folder), mine.id))
+
+
+def _waits(rig: Rig, us: Worker) -> Iterator[Candidate]:
+    """The candidates that nobody alive is at."""
+    campaign = replay(rig)
+    for candidate in waiting(rig.oracle, campaign):
+        running = campaign.running.get(candidate.id)
+        if running is None or running.worker == us.name or not us.alive(running.worker):
+            yield candidate
+
+
+def folder_here(folder: str, campaign: str) -> Path:
+    """The campaign's folder on this machine; SettingsError where there is none."""
+    here = Path(json.loads(os.environ.get(FOLDERS, "{}")).get(campaign, folder))
+    if not (here / FILE).exists():
+        raise SettingsError(
+            str(here),
+            f"the folder of campaign {campaign!r} on {HOST}",
+            "none",
+            "Share it under the same path, or start the worker with a copy: athanor worker DIR",
+        )
+    return here
+
+
+def _is_same(rig: Rig) -> bool:
+    """Whether this folder asks what the ledger asks, but for what may change at any time."""
+    return _asked(replay(rig).settings) == _asked(rig.settings)
+
+
+def _require_same(folder: Path, rig: Rig) -> None:
+    if not _is_same(rig):
+        raise SettingsError(
+            str(folder / FILE),
+            f"what the ledger says of campaign {rig.problem.name!r}",
+            "other settings",
+            f"Copy {FILE} and the files it names from the machine that proposes.",
+        )
+
+
+def _asked(settings: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {key: value for key, value in settings.items() if key not in SAFE}
