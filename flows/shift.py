@@ -110,7 +110,8 @@ def _taken(
         try:
             yield mine
         except BaseException:
-            release(rig, us)
+            if mine is not None and len(_held) == 1:  # what another shift of ours is at goes on
+                release(rig, us)
             raise
         finally:
             if mine is not None:

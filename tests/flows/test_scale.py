@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -251,12 +252,16 @@ def kill_with_children(process) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # six processes start, some 40 s of one core
 def test_two_workers_share_a_campaign(make, start, postgres, prefect_server, tmp_path):
-    """One is killed midway, then both servers are cut off and restarted: 100 answers, each once."""
+    """One is killed midway, then both servers are cut off and restarted: 100 answers, each once.
+
+    The worker that stays has a copy of the folder, as on a machine that does not share it.
+    """
     folder = make(evaluations=100, batch=4, workers=2, seconds=0.3)
     add(folder, f'pool = "two"\nledger = "{postgres.schema()}"\n')
     settings = {"PREFECT_API_URL": prefect_server.api, "PREFECT_HOME": str(tmp_path / "prefect")}
     coordinator = start("run", folder, **settings)
-    workers = [start("worker", folder, **settings) for _ in range(2)]
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    workers = [start("worker", each, **settings) for each in (folder, copy)]
     until(lambda: len(shares(folder)) == 2 and min(shares(folder).values()) >= 5, 240)
     kill_with_children(workers[0])
     at = answered(folder)
@@ -267,6 +272,7 @@ def test_two_workers_share_a_campaign(make, start, postgres, prefect_server, tmp
     prefect_server.start()
     said, _ = coordinator.communicate(timeout=150)
     assert coordinator.returncode == 0, said
+    assert (copy / "calls.txt").exists()
     require_each_once(folder, 100)
     assert len(shares(folder)) == 2
     assert not any(who.startswith(f"{HOST}/{coordinator.pid}/") for who in shares(folder))
