@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from rich.table import Table
 
 from flows.effects import effects
-from loop.campaign import Campaign
+from loop.campaign import Campaign, is_past
 from loop.records import Failed, Json, Measured, Observation
 
 
@@ -55,6 +55,7 @@ def accounts(campaign: Campaign) -> tuple[Account, ...]:
                 is_held = candidate in campaign.retracted
                 fate = "held" if is_held else campaign.claims[candidate].fate(each)
                 found[each.source.file][fate] += 1
+                found[each.source.file]["rows"] += is_past(campaign.candidates[candidate])
     return tuple(Account(file=file, **tally) for file, tally in found.items())
 
 

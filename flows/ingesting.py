@@ -10,9 +10,8 @@ from rich.table import Table
 from flows.folder import known
 from flows.outgoing import laboratory
 from flows.rig import load
-from loop.decisions import settling
 from loop.intake import Intake, Verdict
-from loop.run import decide, replay
+from loop.run import record, replay
 from oracles.folder.rejected import write_rejected
 
 
@@ -28,7 +27,7 @@ def ingest(folder: Path, *, dry_run: bool) -> list[Verdict]:
     for receipt in receipts:
         intake.ingest(receipt)
     if receipts and not dry_run:
-        after = decide(rig, settling(receipts))
+        after = record(rig, receipts)
         write_rejected(folder, after.ingested, lab.tables)
     return intake.verdicts
 

@@ -522,6 +522,9 @@ class FolderTable(_Oracle):
         default="flag", description="what <0.5 counts as: nothing, 0.5, or 0.25"
     )
     detection: dict[str, float] = Field(default={}, description="what <LOD means, by target")
+    ad_hoc: bool = Field(
+        default=False, description="true: rows without a candidate are taken, where they say all"
+    )
     file_mb: float = Field(default=64.0, gt=0, description="largest file that is read")
     settle_s: float = Field(
         default=0.5, ge=0, description="how long a file that is new is watched before it is read"

@@ -34,6 +34,7 @@ What: TypeAlias = Literal[
     "conflict",
     "failed",
     "censored",
+    "ad hoc",  # of no candidate: attached as an observation of its own
     "rejected",
 ]
 
@@ -113,6 +114,7 @@ class Intake:
         if last is not None and is_known(receipt, last):
             return []
         self.seen[receipt.file] = receipt
+        receipt = self._asked_for(receipt)
         rejected = list(receipt.rejected)
         rows: dict[str, list[Observation]] = {}
         for row in map(self._completed, receipt.observations):
@@ -141,6 +143,13 @@ class Intake:
                 repeated=tuple(row for each in taken for row in each.repeated),
             )
         ]
+
+    def _asked_for(self, receipt: Receipt) -> Receipt:
+        """The receipt without its rows of no candidate: they are attached (`loop.past`)."""
+        asked = tuple(each for each in receipt.observations if each.candidate)
+        unasked = [each for each in receipt.observations if not each.candidate]
+        self.verdicts += [_verdict(row, "ad hoc") for row in unasked]
+        return replace(receipt, observations=asked, rows=receipt.rows - len(unasked))
 
     def _take(self, candidate: str, rows: Sequence[Observation]) -> "_Taken":
         """What of a file's rows about one candidate is news to the campaign, or for this file."""

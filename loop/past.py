@@ -12,7 +12,16 @@ from loop.campaign import Campaign, is_past
 from loop.claims import keys, said
 from loop.decisions import Decision
 from loop.people import Consequences
-from loop.records import Attached, Candidate, Event, Observation, Rejection, Why
+from loop.records import (
+    Attached,
+    Candidate,
+    Event,
+    Measured,
+    Observation,
+    Receipt,
+    Rejection,
+    Why,
+)
 from loop.space.composition import Composition
 from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.pool import Pool
@@ -57,6 +66,21 @@ def attaching(batches: Sequence[Batch], reason: str = "", by: str = "") -> Decis
         return events
 
     return decide
+
+
+def unasked(answers: Sequence[Observation | Receipt]) -> list[Batch]:
+    """The rows of a laboratory's files that name no candidate, but the point where they were."""
+    return [
+        Batch(file=receipt.file, sha256=receipt.sha256, rows=rows)
+        for receipt in answers
+        if isinstance(receipt, Receipt) and (rows := list(_unasked(receipt)))
+    ]
+
+
+def _unasked(receipt: Receipt) -> Iterator[Past]:
+    for answer in receipt.observations:
+        if isinstance(answer, Measured) and not answer.candidate and answer.executed is not None:
+            yield Past(point=answer.executed, answer=replace(answer, executed=None))
 
 
 def attached(campaign: Campaign, events: Sequence[Event]) -> Consequences:

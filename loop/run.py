@@ -19,6 +19,7 @@ from loop.campaign import Campaign
 from loop.decisions import Decision, claiming, closing, opening, releasing, settling
 from loop.errors import CampaignError, Conflict, LedgerError, Shortfall
 from loop.ledger import Ledger
+from loop.past import attaching, unasked
 from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
 from loop.space.rounding import rounded
@@ -96,7 +97,14 @@ def record(rig: Rig, answers: Answers) -> Campaign:
     own = {part.fidelity: frozenset[str]() for part in declared.parts}
     for part in declared.parts:
         own[part.fidelity] |= part.measures.keys()
-    return decide(rig, settling(answers, evaluated=declared.evaluates, expected=own))
+    settled = settling(answers, evaluated=declared.evaluates, expected=own)
+    return decide(rig, _with_unasked(answers, settled))
+
+
+def _with_unasked(answers: Answers, settled: Decision) -> Decision:
+    """What is settled, and the rows of a laboratory that answer no candidate, attached."""
+    alone = attaching(unasked(answers), reason="nobody had asked for it")
+    return lambda campaign: [*settled(campaign), *alone(campaign)]
 
 
 def bring(rig: Rig) -> Campaign:
@@ -106,7 +114,8 @@ def bring(rig: Rig) -> Campaign:
         return campaign
     declared = rig.awaited.declaration
     asked = [each for each in campaign.pending if declared.of(each.fidelity)]
-    return decide(rig, settling(rig.awaited.collect(asked)))
+    answers = rig.awaited.collect(asked)
+    return decide(rig, _with_unasked(answers, settling(answers)))
 
 
 def waiting(oracle: Oracle, campaign: Campaign) -> tuple[Candidate, ...]:

@@ -160,6 +160,17 @@ def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Col
     return columns
 
 
+def as_made(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns, a parameter as it was asked for what was made, where nothing else says it."""
+    made = {column.subject for column in columns if column.role == "executed"}
+    return tuple(
+        replace(each, role="executed")
+        if each.role == "asked" and each.subject not in made
+        else each
+        for each in columns
+    )
+
+
 def split(text: str) -> tuple[str, str]:
     """Name and unit of a header; what has other brackets is all name."""
     found = HEADER.fullmatch(text)

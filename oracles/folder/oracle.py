@@ -16,13 +16,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from loop.campaign import Campaign
-from loop.errors import OracleError
+from loop.errors import OracleError, SpaceError
 from loop.objective import Objective
+from loop.past import placed
 from loop.protocols import Declaration
-from loop.records import Candidate, Observation, Receipt, Rejection, Source
+from loop.records import Candidate, Failed, Observation, Receipt, Rejection, Source
 from loop.space.space import SearchSpace
 from loop.space.values import Point
-from oracles.folder.columns import header_test, read_header, vocabulary
+from oracles.folder.columns import as_made, header_test, read_header, vocabulary
 from oracles.folder.crosscheck import Asked, compare
 from oracles.folder.files import write_whole
 from oracles.folder.making import Making, require_resolution
@@ -197,10 +198,35 @@ class Folder:
         )
         last = sheet.rows[-1][0] if sheet.cut else None
         filled = (line for line in sheet.rows if line[0] == last or not reader.is_open(line[1]))
-        rows = [reader.read(position, row) for position, row in filled]
+        alone = replace(reader, columns=as_made(columns))  # a row without an id says where it was
+        rows = [
+            (reader if reader.names(cells) else alone).read(position, cells)
+            for position, cells in filled
+        ]
         if last is not None:
             rows[-1] = _cut(last)
-        return [compare(row, asked, columns) for row in rows]
+        told = [compare(row, asked, columns) for row in rows]
+        return [self._unasked(each) for each in told] if self.reading.ad_hoc else told
+
+    def _unasked(self, answer: Observation | Rejection) -> Observation | Rejection:
+        """The answer; without a candidate it must say where it was measured, and have a value."""
+        if isinstance(answer, Rejection) or answer.candidate:
+            return answer
+        row = answer.source.row or 0
+        if isinstance(answer, Failed):
+            return Rejection(row=row, reason="a failure without a candidate id")
+        point = self.space.complete(answer.executed or {})
+        missing = [each.name for each in self.space.parameters if each.name not in point]
+        if missing:
+            reason = "a row without a candidate id says of every parameter what it was"
+            return Rejection(row=row, column=missing[0], reason=reason)
+        try:
+            placed(self.space, point)
+        except SpaceError as error:
+            where = error.where.removeprefix("space.")
+            reason = f"expected {error.expected}, got {error.got}"
+            return Rejection(row=row, column=where, reason=reason)
+        return replace(answer, executed=point)
 
 
 def _refused(name: str, reason: str) -> Receipt:

@@ -16,7 +16,7 @@ from loop.records import Measured, Rejection, Source
 from loop.space.composition import Composition
 from loop.space.space import SearchSpace
 from loop.space.values import Point
-from oracles.folder.columns import Column, read_header, vocabulary
+from oracles.folder.columns import as_made, read_header, vocabulary
 from oracles.folder.numbers import decimal_mark
 from oracles.folder.oracle import Folder
 from oracles.folder.rows import Reader, Unfit
@@ -91,7 +91,7 @@ def _rows(lab: Folder, table: Sheet | Unreadable, source: Source) -> Sequence[Pa
     columns = read_header(header, vocabulary(lab.space, lab.objective))
     if isinstance(columns, str):
         return [Rejection(row=0, reason=columns)]
-    columns = _as_made(columns)
+    columns = as_made(columns)
     cells = [
         x
         for _, row in table.rows
@@ -108,17 +108,6 @@ def _rows(lab: Folder, table: Sheet | Unreadable, source: Source) -> Sequence[Pa
     formulas = {head: index for index, head in enumerate(header) if head in mixtures}
     reading = _Table(space=lab.space, reader=reader, formulas=formulas)
     return [reading.read(position, row) for position, row in table.rows]
-
-
-def _as_made(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns, a parameter as it was asked for what was made, where nothing else says it."""
-    made = {column.subject for column in columns if column.role == "executed"}
-    return tuple(
-        replace(each, role="executed")
-        if each.role == "asked" and each.subject not in made
-        else each
-        for each in columns
-    )
 
 
 def _fractions(parameter: Composition, text: str) -> Mapping[str, float]:

@@ -81,6 +81,10 @@ class Reader:
             return Row(answer=rejection)
         return Row(answer=answer, asked=tuple(self._cells(cells, "asked")))
 
+    def names(self, cells: Cells) -> str:
+        """The candidate that a row, or the name of its file, tells."""
+        return self._text(cells, "candidate") or self.candidate
+
     def is_open(self, cells: Cells) -> bool:
         """Whether a line of our own worklist or form has not been filled in yet: it is no row."""
         is_ours = any(c.role == "told" and c.header.casefold() == REPEATS for c in self.columns)
@@ -88,7 +92,7 @@ class Reader:
 
     def _answer(self, cells: Cells, source: Source) -> Observation:
         self._require_width(cells)
-        candidate = self._text(cells, "candidate") or self.candidate
+        candidate = self.names(cells)
         if not candidate and not self.reading.ad_hoc:
             raise Unfit("candidate", "no candidate id")
         values, censored = self._values(cells)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from flows.folder import known
+
 LAB = """
 name = "furnace"
 [[parameter]]
@@ -105,3 +107,18 @@ def test_a_person_resolves_a_conflict(furnace, athanor):
     assert athanor("lab", "resolve", folder, a, *keep).code == 2
     total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
     assert (total["used"], total["superseded"], total["conflict"]) == (1, 1, 0)
+
+
+def test_what_nobody_asked_for_is_attached(furnace, athanor):
+    """It counts as an observation, not as budget; a copy changes nothing; the account balances."""
+    folder, (a, *_) = furnace("ad_hoc = true")
+    header = "candidate,T [K],strength [MPa]"
+    drop(folder, "monday.csv", ",650,210", f"{a},,100", header=header)
+    athanor("lab", "ingest", folder)
+    drop(folder, "copy.csv", ",650,210", header=header)
+    athanor("lab", "ingest", folder)
+    campaign, _ = known(folder)
+    assert sorted(r.values["strength"] for r in campaign.results) == [100.0, 210.0]
+    assert (campaign.asked, campaign.attached) == (4, 1)
+    total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
+    assert (total["rows"], total["used"]) == (2, 2)
