@@ -389,7 +389,16 @@ def _rounded(rig: Rig, campaign: Campaign, candidates: Sequence[Candidate]) -> S
         cause = "; ".join(filter(None, [each.why.cause, said]))
         made.append(replace(each, point=point, why=replace(each.why, cause=cause)))
     is_torn = any(len({str(each.point[name]) for each in made}) > 1 for name in space.shared)
-    return candidates if is_torn else made  # what a batch shares is more than round numbers
+    if not is_torn:
+        return made
+    said = "not rounded: no round value of what the batch shares keeps every rule"
+    return [_because(each, said) for each in candidates]
+
+
+def _because(candidate: Candidate, said: str) -> Candidate:
+    """The candidate, with a word more in why it was chosen."""
+    cause = "; ".join(filter(None, [candidate.why.cause, said]))
+    return replace(candidate, why=replace(candidate.why, cause=cause))
 
 
 def _noted(candidate: Candidate, held: Mapping[str, Value]) -> Candidate:

@@ -120,3 +120,43 @@ def test_a_correction_is_told_with_what_it_changes(furnace, athanor):
     assert said.startswith(f"{first}: corrected.\nThe best was strength 3000 MPa")
     assert "It is now strength 400 MPa" in said
     assert known(furnace)[0].results[0].values == {"strength": 300.0}
+
+
+SHARED = """
+name = "s"
+seed = {seed}
+shared = ["T"]
+[[parameter]]
+name = "T"
+kind = "continuous"
+low = 300.5
+high = 900
+[[parameter]]
+name = "x"
+kind = "continuous"
+low = 0
+high = 1
+[[constraint]]
+expression = "T * x <= 300"
+[[target]]
+name = "y"
+goal = "max"
+[oracle]
+kind = "folder"
+resolution = {{ T = 50, x = 0.1 }}
+[stop]
+evaluations = 40
+[run]
+batch = 5
+"""
+
+
+@pytest.mark.parametrize(("seed", "is_round"), [(0, True), (2, False)])
+def test_what_a_batch_shares_is_shared_rounded_or_not(tmp_path, athanor, seed, is_round):
+    """Where no round value keeps every rule, all keep what was proposed, and say so."""
+    (tmp_path / "campaign.toml").write_text(SHARED.format(seed=seed))
+    assert athanor("turn", tmp_path, "--no-prefect").code == 0
+    asked = known(tmp_path)[0].pending
+    (heat,) = {candidate.point["T"] for candidate in asked}
+    assert (float(str(heat)) % 50 == 0) == is_round
+    assert all(each.why.cause.startswith("not rounded") != is_round for each in asked)
