@@ -133,6 +133,7 @@ def _proposer(settings: Settings) -> Proposer:
                 acquisition=table.acquisition,
                 cost=table.cost,
                 budget=settings.stop.evaluations,
+                money=settings.stop.cost,
                 outliers=table.outliers,
                 replicate=table.replicate,
             )

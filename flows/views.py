@@ -8,9 +8,12 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
+from statistics import correlation, pstdev
 from typing import TypeAlias
 
 from loop.campaign import Campaign, Result
+from loop.choices import AGREES
 from loop.objective import Objective, Target
 from loop.people import because
 from loop.records import (
@@ -30,10 +33,12 @@ from loop.records import (
 from loop.space.composition import Composition
 from loop.space.parameters import Parameter
 from loop.space.values import Point, written
+from loop.spending import charge, spent
 
 Cell: TypeAlias = str | float | int | None
 Entries: TypeAlias = Sequence[tuple[str, Event]]
 
+COMPARED = 3  # points measured by both, below which nothing is said
 SHOWN = 10  # results of a front that a terminal lists
 
 
@@ -50,6 +55,10 @@ class Standing:
     goal: str
     answered: int
     budget: int | None
+    spent: float
+    money: float | None
+    stand_ins: Mapping[str, int]
+    correlated: Sequence[str]
     waiting: int
     running: int
     failed: Mapping[str, int]
@@ -73,6 +82,10 @@ def standing(campaign: Campaign, entries: Entries) -> Standing:
         goal=wish(campaign.problem.objective),
         answered=campaign.answered,
         budget=campaign.settings.get("stop", {}).get("evaluations"),
+        spent=spent(campaign),
+        money=campaign.settings.get("stop", {}).get("cost"),
+        stand_ins={f.name: len(campaign.at(f.name).results) for f in campaign.problem.stand_ins},
+        correlated=_correlated(campaign),
         waiting=len(campaign.pending),
         running=len(campaign.running),
         failed=dict(Counter(failed.kind for _, failed in campaign.all_failures)),
@@ -100,9 +113,53 @@ def lines(standing: Standing) -> list[str]:
         f"{standing.name}: {standing.goal}",
         f"{standing.answered}{budget} evaluations" + (f" ({failed})" if failed else ""),
         f"Ended: {standing.closed}" if standing.closed else f"Goes on: {now}",
+        *_costs(standing),
         *standing.merits,
+        *standing.correlated,
         *(verdict(known) for known in standing.health.values()),
         *aside,
+    ]
+
+
+def _costs(standing: Standing) -> list[str]:
+    """What was spent, where costs are counted, and how often stand-ins answered."""
+    if standing.money is None and not standing.stand_ins:
+        return []
+    of = "" if standing.money is None else f" of {standing.money:g}"
+    asked = ", ".join(f"{count} results of {name}" for name, count in standing.stand_ins.items())
+    return [f"Cost: {standing.spent:.4g}{of}" + (f"; {asked}" if asked else "")]
+
+
+def _correlated(campaign: Campaign) -> list[str]:
+    """How stand-ins and the real thing went together where both were measured, a line each."""
+    said = []
+    for one, other in combinations(campaign.views, 2):
+        for target in campaign.problem.objective.names:
+            pairs = list(zip(*_both(one, other, target), strict=True))
+            if len(pairs) != 2 or len(pairs[0]) < COMPARED or min(map(pstdev, pairs)) == 0:
+                continue
+            rho = correlation(*pairs)
+            names = [campaign.problem.fidelity(each.fidelity).called for each in (other, one)]
+            agree = "agree" if rho >= AGREES else "DO NOT AGREE"
+            said.append(
+                f"{names[0]} and {names[1]} {agree} on {target}: correlation {rho:.2f} at"
+                f" {len(pairs[0])} points measured by both"
+            )
+    return said
+
+
+def _both(one: Campaign, other: Campaign, target: str) -> list[tuple[float, float]]:
+    """The values of a target at the points that have one of each fidelity."""
+    space = one.problem.space
+    sides = [[r for r in view.results if target in r.values] for view in (one, other)]
+    keyed = [
+        dict(zip(space.keys(space.encode(r.point for r in side)), side, strict=True))
+        for side in sides
+    ]
+    return [
+        (result.values[target], keyed[1][key].values[target])
+        for key, result in keyed[0].items()
+        if key in keyed[1]
     ]
 
 
@@ -111,6 +168,7 @@ def verdict(known: Health) -> str:
     said = known.says
     if known.outliers:
         said += f" It would not have believed {', '.join(known.outliers)}."
+    said += "".join(f" {each}" for each in known.stand_ins)
     if known.at_bounds:
         said += f" At the end of its range: {', '.join(known.at_bounds)}."
     return said
@@ -211,6 +269,8 @@ def observations(campaign: Campaign) -> list[dict[str, Cell]]:
         result, failed = results.get(candidate.id), failures.get(candidate.id)
         made = candidate.point if result is None else result.point
         row: dict[str, Cell] = {"candidate": candidate.id, "status": status[candidate.id]}
+        if campaign.problem.stand_ins:
+            row["asked of"] = campaign.problem.fidelity(candidate.fidelity).called
         for parameter in campaign.problem.space.parameters:
             row |= _cells(parameter, made)
         row["as asked"] = "yes" if made == candidate.point else "no"
@@ -268,6 +328,8 @@ def as_json(campaign: Campaign, entries: Entries) -> dict[str, Json]:
             {
                 "candidate": each.id,
                 "status": status[each.id],
+                "fidelity": each.fidelity,
+                "cost": charge(campaign, each),
                 "asked": asked.get(each.id),
                 "answered": answered.get(each.id),
                 "point": plain(each.point),

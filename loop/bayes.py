@@ -12,7 +12,8 @@ from loop.choosing import Choosing, beside, shared
 from loop.cost import cost
 from loop.designs import design_size, fill
 from loop.feasibility import feasibility
-from loop.records import Candidate, Why, derive_seed
+from loop.fidelities import asked_of, informed, plan, with_chosen
+from loop.records import REAL, Candidate, Why, derive_seed
 from loop.replicates import hinges
 from loop.surrogate.data import Data, training_data
 from loop.surrogate.outliers import downweighted
@@ -36,6 +37,7 @@ class Bayes:
     acquisition: Acquisition = "auto"
     cost: str | None = None
     budget: int | None = None
+    money: float | None = None
     outliers: Literal["flag", "downweight"] = "flag"
     replicate: bool = True
 
@@ -43,8 +45,7 @@ class Bayes:
         """`count` candidates, each with why it was chosen; Shortfall where there are no more."""
         space = campaign.problem.space
         initial = self.initial if self.initial is not None else design_size(space)
-        first = min(count, max(0, initial - len(campaign.own)))
-        chosen = _filled(campaign, first, Why(origin="design"), [])
+        chosen = self._design(campaign, initial, count)
         if len(chosen) == count:
             return chosen
         data = training_data(campaign)
@@ -61,12 +62,25 @@ class Bayes:
             return _filled(campaign, count, Why(origin="fallback", cause=cause), chosen)
         return self._by_model(campaign, count, fitted, chosen, seed)
 
+    def _design(self, campaign: Campaign, initial: int, count: int) -> list[Candidate]:
+        """Up to `count` space-filling candidates; of stand-ins first, where there are some."""
+        is_real = campaign.fidelity == REAL
+        counts = plan(campaign, initial).counts if is_real else ((campaign.fidelity, initial),)
+        chosen: list[Candidate] = []
+        for fidelity, most in counts:
+            view = beside(campaign, chosen).at(fidelity)
+            first = min(count - len(chosen), max(0, most - len(view.own)))
+            new = _filled(view, first, Why(origin="design"), [])
+            chosen += [replace(each, fidelity=fidelity) for each in new]
+        return chosen
+
     def _fitted(self, campaign: Campaign, data: Data, seed: int) -> Fitted:
         bounds = campaign.problem.space.bounds
         fitted = fit(data, bounds, self.surrogate, seed)
-        if self.outliers == "flag":
-            return fitted
-        return fit(downweighted(data, fitted), bounds, self.surrogate, seed)
+        if self.outliers == "downweight":
+            fitted = fit(downweighted(data, fitted), bounds, self.surrogate, seed)
+        has_stand_ins = campaign.fidelity == REAL and campaign.problem.stand_ins
+        return informed(fitted, campaign, self.surrogate) if has_stand_ins else fitted
 
     def _by_model(
         self,
@@ -96,7 +110,12 @@ class Bayes:
         again = choosing.again(hinge.candidate, hinge.cause, found) if hinge else None
         found += [again] if again else []
         while len(found) < count:
-            found.append(choosing.next(found, count))
+            if campaign.fidelity != REAL or not campaign.problem.stand_ins:
+                found.append(choosing.next(found, count))
+                continue
+            now = replace(choosing, fitted=with_chosen(fitted, campaign, found))
+            new, after = now.next(found, count), beside(campaign, found)
+            found.append(asked_of(after, now.fitted, new, self.money))
         return found
 
 

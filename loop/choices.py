@@ -6,3 +6,5 @@ Expertise: TypeAlias = Literal["auto", "matern", "rbf", "linear", "forest", "saa
 Closed: TypeAlias = Literal["ucb", "logei", "logehvi", "variance", "straddle"]  # in closed form
 Drawn: TypeAlias = Literal["qlogei", "qlognei", "qlognehvi", "qlogparego"]  # by joint draws
 Acquisition: TypeAlias = Literal["auto"] | Closed | Drawn
+
+AGREES = 0.5  # correlation below which a stand-in and the real thing are said to disagree

@@ -111,7 +111,9 @@ class Choosing:
         return Ask(
             fitted=self.fitted,
             objective=campaign.problem.objective,
-            pending=campaign.problem.space.encode(c.point for c in campaign.pending),
+            pending=campaign.problem.space.encode(
+                c.point for c in campaign.pending if c.fidelity == campaign.fidelity
+            ),
             factors=self.factors,
             seed=seed,
         )

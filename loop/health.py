@@ -10,6 +10,7 @@ from math import sqrt
 import numpy as np
 from scipy.special import bdtr
 
+from loop.choices import AGREES
 from loop.records import Health
 from loop.space.values import Array
 from loop.surrogate.outliers import outliers, scores
@@ -44,7 +45,22 @@ def _health(fitted: Fitted, index: int, unit: str, strange: tuple[str, ...]) -> 
         at_bounds=expert.at_bounds(fitted.data.columns),
         outliers=strange,
     )
-    return replace(known, says=sentence(known, fitted.data.targets[index], unit))
+    target = fitted.data.targets[index]
+    rho = fitted.correlation.get(target, {})
+    learns = " with " in expert.name
+    return replace(
+        known,
+        says=sentence(known, target, unit),
+        correlation=rho,
+        stand_ins=tuple(agreement(target, name, r, used=learns) for name, r in rho.items()),
+    )
+
+
+def agreement(target: str, name: str, rho: float, *, used: bool) -> str:
+    """What the fitted correlation of a stand-in with the real thing means, in one sentence."""
+    learns = "the model learns from it" if used else "the model ignores it"
+    said = f"{target} of {name} correlates at {rho:.2f} with the real thing, as fitted: {learns}."
+    return said if rho >= AGREES else f"{name} and the real thing do not agree: {said}"
 
 
 def sentence(known: Health, target: str, unit: str) -> str:

@@ -162,8 +162,8 @@ def asking(point: Point, reason: str, by: str = "", *, budget: int) -> Decision:
         space.check(point)
         asked = dict(
             zip(
-                space.keys(space.encode(each.point for each in campaign.candidates.values())),
-                campaign.candidates,
+                space.keys(campaign.own_rows),
+                (each.id for each in campaign.own),
                 strict=True,
             )
         )

@@ -12,7 +12,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from loop.campaign import Campaign
-from loop.records import Event
+from loop.records import REAL, Event
 from loop.report import account, question
 from loop.report.course import course
 from loop.report.figures import progress
@@ -42,14 +42,15 @@ def render(
     """The report as HTML. `entries` are the campaign's events with their times, oldest first."""
     listed = rows(campaign, entries)
     objective = campaign.problem.objective
-    known = [trust(target, listed) for target in objective.targets]
-    pairs, is_front = against(campaign, listed), len(objective.wanted) > 1
+    real = tuple(row for row in listed if row.candidate.fidelity == REAL)  # never mixed
+    known = [trust(target, real) for target in objective.targets]
+    pairs, is_front = against(campaign, real), len(objective.wanted) > 1
     sheets = [
-        progress(campaign, listed, rules),
+        progress(campaign, real, rules),
         *(pairs if is_front else []),
-        *spaces(campaign, listed),
+        *spaces(campaign, real),
         *map(parity, known),
-        *(course(target, listed) for target in objective.goals),
+        *(course(target, real) for target in objective.goals),
         *([] if is_front else pairs),
     ]
     return _template().render(

@@ -99,6 +99,8 @@ def _leading(campaign: Campaign) -> dict[str, State]:
 def reason(why: Why) -> str:
     """Why a candidate was chosen, in one line."""
     parts = [why.cause] if why.cause else []
+    if why.asked:
+        parts.append(why.asked)
     if why.held:
         parts.append(f"{', '.join(why.held)} held")
     if why.acquisition:
@@ -135,7 +137,7 @@ def _state(
         return "running"
     if waits:
         return "waiting" if result is None else "partial"
-    if result is None or not set(result.values) >= set(campaign.problem.objective.names):
+    if result is None or campaign.lacks(candidate.id):
         return "failed"
     return "measured" if campaign.problem.objective.met(result.values) else "outside"
 
@@ -148,7 +150,7 @@ def _remark(campaign: Campaign, key: str, result: Result | None, *, waits: bool)
     if result is None:
         return ""
     objective = campaign.problem.objective
-    missing = [name for name in objective.names if name not in result.values]
+    missing = [name for name in objective.names if name in campaign.lacks(key)]
     parts = [f"still without {', '.join(missing)}"] if waits and missing else []
     parts += [f"breaks {bound}" for bound in _broken(objective, result)]
     if result.point != result.candidate.point:

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from loop.campaign import Campaign
 from loop.objective import Target
+from loop.records import REAL
 from loop.report.quantities import column, label, setting, with_error
 from loop.report.rows import Row, reason
 from loop.space.composition import Composition
@@ -36,6 +37,11 @@ def columns(campaign: Campaign, rows: Sequence[Row]) -> list[Column]:
     """The columns that this campaign needs."""
     objective = campaign.problem.objective
     found = [Column(head="candidate", fill=_id, css="id")]
+    if campaign.problem.stand_ins:
+        real = campaign.problem.fidelity(REAL).called
+        found.append(
+            Column(head="asked of", fill=lambda row: Cell(text=row.candidate.fidelity or real))
+        )
     found += [_parameter(parameter) for parameter in campaign.problem.space.parameters]
     found += [_target(target, rows) for target in objective.targets]
     if any(objective.lead.name in row.candidate.why.predicted for row in rows):

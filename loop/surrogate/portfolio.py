@@ -8,7 +8,7 @@ room is in the units of the targets.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import log, pi
 from typing import Protocol, Self, assert_never
@@ -78,7 +78,8 @@ class Expert(Protocol):
 class Fitted:
     """Experts for all targets. `cause` says what was not as it should be; empty if all is well.
 
-    low, span (d,) scale inputs; shift, scale (m,) outcomes. `outliers` names, per target, the
+    low, span (d,) scale inputs; shift, scale (m,) outcomes. `correlation` is that of each stand-in
+    with the real thing, by target, where it was fitted. `outliers` names, per target, the
     candidates whose outcome the expert would not have believed.
     """
 
@@ -89,6 +90,7 @@ class Fitted:
     shift: Array
     scale: Array
     cause: str = ""
+    correlation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def unit(self, X: Array) -> Array:
         """Encoded rows X (k, d) as experts see them."""
@@ -146,16 +148,7 @@ def fit(data: Data, bounds: Array, kind: Expertise = "auto", seed: int = 0) -> F
     low, span = bounds[0], np.where(bounds[1] > bounds[0], bounds[1] - bounds[0], 1.0)
     experts, causes, scales = [], [], []
     for index, target in enumerate(data.targets):
-        known = data.known(index)
-        shift, scale = standard(data.Y[known, index])
-        samples = Samples(
-            X=(data.X[known] - low) / span,
-            y=(data.Y[known, index] - shift) / scale,
-            known=data.Yvar[known, index] / scale / scale,  # whose square may be no number
-            counts=data.counts[known, index],
-            within=float(data.within[index]) / scale / scale,
-            freedom=float(data.freedom[index]),
-        )
+        samples, shift, scale = standardised(data, index, low, span)
         expert, cause = _expert(samples, kind, seed)
         experts.append(expert)
         causes.append(f"{target}: {cause}" if cause else "")
@@ -170,6 +163,21 @@ def fit(data: Data, bounds: Array, kind: Expertise = "auto", seed: int = 0) -> F
         scale=sds,
         cause="; ".join(filter(None, causes)),
     )
+
+
+def standardised(data: Data, index: int, low: Array, span: Array) -> tuple[Samples, float, float]:
+    """What an expert of a target is fitted on, and the shift and scale of its outcomes."""
+    known = data.known(index)
+    shift, scale = standard(data.Y[known, index])
+    samples = Samples(
+        X=(data.X[known] - low) / span,
+        y=(data.Y[known, index] - shift) / scale,
+        known=data.Yvar[known, index] / scale / scale,  # whose square may be no number
+        counts=data.counts[known, index],
+        within=float(data.within[index]) / scale / scale,
+        freedom=float(data.freedom[index]),
+    )
+    return samples, shift, scale
 
 
 def standard(y: Array) -> tuple[float, float]:
