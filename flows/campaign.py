@@ -27,7 +27,7 @@ from flows.tasks import evaluate
 from flows.worker import name, worker
 from loop.campaign import Campaign
 from loop.records import Candidate, Json
-from loop.run import Answers, Worker, drive, replay
+from loop.run import Answers, Worker, drive, is_over, replay
 from loop.space.values import written
 
 OURS = "athanor"
@@ -58,17 +58,19 @@ async def campaign(folder: str, take_over: bool = False) -> str:  # noqa: FBT001
         artifacts.show(after)
     end = replay(loaded(Path(folder)).rig)
     await artifacts.close(end)
-    return end.closed or f"{len(end.pending)} waiting for an answer"
+    if is_over(end):
+        return end.closed or "stopped by a person"
+    return f"{len(end.pending)} waiting for an answer"
 
 
 def _driven(folder: str, us: Worker) -> Iterator[Campaign]:
-    """Propose and evaluate in this flow run until the campaign is closed; it after each change."""
-    closed = False
-    while not closed:  # again where another process amends the settings
+    """Propose and evaluate in this flow run until the campaign is over; it after each change."""
+    over = False
+    while not over:  # again where another process amends the settings
         setup = loaded(Path(folder))
         yield from drive(setup.rig, partial(_submit, folder), in_flight=setup.workers, worker=us)
         end = replay(setup.rig)
-        closed = end.closed is not None
+        over = is_over(end)
         if setup.rig.laboratory is not None and end.settings == setup.rig.settings:
             return  # what is left to do waits for the laboratory
 

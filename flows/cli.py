@@ -10,13 +10,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from flows.arguments import AsJson, By, Dir, Output, Why, out
 from flows.lab_cli import lab
 from loop.errors import LoopError, SettingsError
+
+if TYPE_CHECKING:
+    from loop.campaign import Campaign
 
 SHOWN = 10  # reasons of which a terminal lists as many
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
@@ -257,6 +260,49 @@ def veto(
     for candidate, worker in running.items():
         still = f"{candidate} is being evaluated by {worker}"
         out.print(f"{still}: an answer that comes all the same is used, and counts.")
+
+
+@app.command()
+def pause(folder: Dir, reason: Why, by: By = None, as_json: AsJson = False) -> None:
+    """Begin nothing more: what is in flight ends and is recorded, and a run waits for `resume`.
+
+    Example: athanor pause my-lab --reason "the furnace is being repaired"
+    """
+    from flows.people import hold, user
+
+    _say_held(hold(folder, reason, user() if by is None else by, ""), as_json=as_json)
+
+
+@app.command()
+def stop(
+    folder: Dir,
+    reason: Why = "told to stop",
+    by: By = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Give up what is in flight: it is asked again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have whoever runs the campaign end, after what is in flight; `athanor run` goes on with it.
+
+    Example: athanor stop my-alloy --now --reason "the machine is needed"
+    """
+    from flows.people import hold, user
+
+    who = user() if by is None else by
+    _say_held(hold(folder, reason, who, "now" if now else "soon"), as_json=as_json)
+
+
+@app.command()
+def resume(folder: Dir, reason: Why = "", by: By = None, as_json: AsJson = False) -> None:
+    """Go on with a paused campaign; says what was in flight and is asked again.
+
+    Example: athanor resume my-lab --reason "the furnace is back"
+    """
+    from flows.people import go_on, user
+
+    go_on(folder, reason, user() if by is None else by, only_stopped=False)
+    _say_status(folder, as_json=as_json)
 
 
 @app.command()
@@ -576,6 +622,9 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
 
     stated(folder, read(folder))
     require_writable(folder)
+    from flows.people import go_on, user
+
+    go_on(folder, "athanor run", user(), only_stopped=True)
     try:
         if no_prefect:
             _run_plainly(folder, take_over=take_over)
@@ -585,6 +634,11 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
         _leave(folder)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
+    if _is_stopped(folder):
+        _say_status(folder, as_json=False)
+        out.print(f"Go on: athanor run {folder}")
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
     return _end(folder, prefect=not no_prefect)
 
 
@@ -636,6 +690,34 @@ def _prefect(folder: Path) -> Iterator[None]:
             yield
 
 
+def _is_stopped(folder: Path) -> bool:
+    """Whether a person has told the run to end."""
+    from flows.folder import remembered
+
+    found = remembered(folder)
+    held = found[0].paused if found else None
+    return held is not None and held.stop != ""
+
+
+def _say_held(campaign: "Campaign", *, as_json: bool) -> None:
+    """That it is held, by whom and why, and what is in flight."""
+    from loop.people import because
+
+    held = campaign.paused
+    if held is None:  # somebody has resumed it meanwhile
+        out.print("It goes on.")
+        return
+    flying = {each: started.worker for each, started in campaign.running.items()}
+    if as_json:
+        said = {"reason": held.reason, "by": held.by, "stop": held.stop, "in_flight": flying}
+        print(json.dumps(said, indent=1))  # noqa: T201
+        return
+    out.print(f"{'Stopped' if held.stop else 'Paused'}: {because(held)}.")
+    fate = "given up, and asked again later" if held.stop == "now" else "is waited for"
+    for candidate, worker in flying.items():
+        out.print(f"In flight: {candidate}, by {worker}: {fate}.")
+
+
 def _one_thread() -> None:
     """Leave the cores to the evaluations; sums over threads would depend on how many there are."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -646,7 +728,7 @@ def _say_status(folder: Path, *, as_json: bool) -> None:
     from flows.views import lines, standing
 
     found = remembered(folder)
-    now = standing(*found) if found else None
+    now = standing(*found, folder) if found else None
     if as_json:
         print(json.dumps(asdict(now) if now else None, indent=1))  # noqa: T201
     elif now is None:
@@ -680,7 +762,7 @@ def _end(folder: Path, *, prefect: bool) -> int:
     from flows.views import ended_badly, lines, standing
 
     campaign, entries = known(folder)
-    out.print("\n".join(lines(standing(campaign, entries))))
+    out.print("\n".join(lines(standing(campaign, entries, folder))))
     out.print(f"Report: {_write_report(folder, None)}")
     if prefect:
         out.print("See the run in Prefect: athanor ui")

@@ -27,7 +27,7 @@ from prefect.utilities.callables import parameter_schema
 from flows.rig import Setup, loaded
 from flows.shift import shift, shift_task
 from loop.campaign import Campaign
-from loop.run import Worker, direct, waiting
+from loop.run import Worker, direct, is_over, waiting
 
 PATIENCE_S = 10.0  # a shift that lives takes what waits within a second, unless it just starts
 COMING = [StateType.SCHEDULED, StateType.PENDING]
@@ -48,7 +48,7 @@ def directed(folder: Path, us: Worker) -> Iterator[Campaign]:
             setup = loaded(folder)
             for campaign in direct(setup.rig):
                 keep(setup, campaign)
-                closed = campaign.closed is not None
+                closed = is_over(campaign)
                 if campaign.seq != seen:
                     yield campaign
                 seen = campaign.seq

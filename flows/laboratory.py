@@ -17,7 +17,7 @@ from flows.rig import Setup
 from flows.several import parts
 from loop.campaign import Campaign
 from loop.protocols import Oracle
-from loop.run import Worker, replay, turn
+from loop.run import Worker, is_over, replay, turn
 from oracles.folder.oracle import Folder
 from oracles.folder.rejected import write_rejected
 
@@ -45,7 +45,7 @@ def minding(setup: Setup) -> Iterator[None]:
 
 
 def run(setup: Setup, take: Callable[[], object]) -> None:
-    """Let `take` take turns until the campaign is closed; it reads campaign.toml each time."""
+    """Let `take` take turns until the campaign is over; it reads campaign.toml each time."""
     results = setup.folder / "results"
     results.mkdir(exist_ok=True)
     seen: tuple[Seen, int] | None = None
@@ -55,7 +55,7 @@ def run(setup: Setup, take: Callable[[], object]) -> None:
             take()
             after = replay(setup.rig)
             seen = (files, after.seq)
-            if after.closed is not None:
+            if is_over(after):
                 return
             continue  # what arrived during the turn is looked at before we wait
         results.mkdir(exist_ok=True)  # a share that was unmounted comes back

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from getpass import getuser
 from pathlib import Path
 
-from flows.folder import known, ledger_url, read
+from flows.folder import known, ledger_url, read, remembered
 from flows.typed import values
 from flows.views import found, praise
 from loop.campaign import Campaign, Result
@@ -18,10 +18,13 @@ from loop.errors import CampaignError
 from loop.ledger import Ledger
 from loop.people import (
     Consequences,
+    Stop,
     asking,
     consequences,
+    pausing,
     repeating,
     resolving,
+    resuming,
     retracting,
     settled,
     vetoing,
@@ -80,6 +83,20 @@ def correct(
     decision = correcting(right, reason, by)
     changed = corrected(campaign, decision(campaign), right.candidate)
     return campaign if dry_run else _settle(folder, campaign, decision), changed
+
+
+def hold(folder: Path, reason: str, by: str, stop: Stop) -> Campaign:
+    """Pause a campaign, or stop whoever runs it; the campaign, with what is in flight."""
+    campaign, _ = known(folder)
+    return _settle(folder, campaign, pausing(reason, by, stop))
+
+
+def go_on(folder: Path, reason: str, by: str, *, only_stopped: bool) -> None:
+    """Resume a campaign; where `only_stopped`, one that was paused stays so."""
+    found = remembered(folder)
+    held = found[0].paused if found else None
+    if found is not None and held is not None and (held.stop or not only_stopped):
+        _settle(folder, found[0], resuming(reason, by))
 
 
 def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: str) -> Candidate:

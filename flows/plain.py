@@ -6,11 +6,11 @@ from flows import laboratory
 from flows.folder import FILE
 from flows.rig import Setup, loaded
 from loop.errors import SettingsError
-from loop.run import Worker, drive, replay
+from loop.run import Worker, drive, is_dropped, is_over, replay
 
 
 def run(setup: Setup, worker: Worker) -> None:
-    """Run the campaign until it is closed; SettingsError where only Prefect could see to it."""
+    """Run the campaign until it is over; SettingsError where only Prefect could see to it."""
     if setup.is_shared and replay(setup.rig).closed is None:
         raise SettingsError(
             f"{setup.folder / FILE}: run",
@@ -22,7 +22,7 @@ def run(setup: Setup, worker: Worker) -> None:
         laboratory.run(setup, lambda: _take(loaded(setup.folder), worker))
         return
     _evaluate(setup, worker)
-    while replay(setup.rig).closed is None:  # another process has amended the settings
+    while not is_over(replay(setup.rig)):  # another process has amended the settings
         setup = loaded(setup.folder)
         _evaluate(setup, worker)
 
@@ -38,12 +38,15 @@ def _take(setup: Setup, worker: Worker) -> None:
 
 def _evaluate(setup: Setup, worker: Worker) -> None:
     rig = setup.rig
-    with ThreadPoolExecutor(setup.workers, thread_name_prefix="evaluate") as pool:
-        steps = drive(
-            rig,
-            lambda candidate: pool.submit(rig.oracle.collect, (candidate,)),
-            in_flight=setup.workers,
-            worker=worker,
-        )
+    pool = ThreadPoolExecutor(setup.workers, thread_name_prefix="evaluate")
+    steps = drive(
+        rig,
+        lambda candidate: pool.submit(rig.oracle.collect, (candidate,)),
+        in_flight=setup.workers,
+        worker=worker,
+    )
+    try:
         for _ in steps:
             pass
+    finally:
+        pool.shutdown(wait=not is_dropped(replay(rig)))

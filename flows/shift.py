@@ -26,7 +26,7 @@ from flows.worker import HOST, name, worker
 from loop.decisions import SAFE
 from loop.errors import SettingsError
 from loop.records import Candidate, Json
-from loop.run import POLL_S, Rig, Worker, claim, release, replay, waiting
+from loop.run import POLL_S, Rig, Worker, claim, is_over, release, replay, waiting
 from loop.space.values import written
 
 IDLE_S = 60.0  # a shift that finds nothing to do for so long ends, and another is begun when needed
@@ -83,7 +83,7 @@ def candidates(folder: Path, us: Worker) -> Iterator[Candidate]:
                 yield candidate
                 since = monotonic()
                 continue
-        if replay(setup.rig).closed is not None:
+        if is_over(replay(setup.rig)):
             return
         if monotonic() - since > IDLE_S:
             _require_same(folder, setup.rig)

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
 from statistics import correlation, pstdev
 from typing import TypeAlias
 
+from flows.waiting import why
 from loop.campaign import Campaign, Result
 from loop.choices import AGREES
 from loop.objective import Objective, Target
@@ -46,6 +48,7 @@ SHOWN = 10  # results of a front that a terminal lists
 class Standing:
     """Where a campaign stands. `budget` is None where the settings on record state none.
 
+    `waits` says why it does not move.
     `front` are the results that no other beats, where several goals drive the choice; `best` is
     None where these goals have no single best. `merits` say both for people. `health` is what the
     newest model said of itself, by target.
@@ -70,12 +73,13 @@ class Standing:
     merits: Sequence[str]
     health: Mapping[str, Health]
     closed: str | None
+    waits: str
     since: str
     last: str
 
 
-def standing(campaign: Campaign, entries: Entries) -> Standing:
-    """Where the campaign stands after these events."""
+def standing(campaign: Campaign, entries: Entries, folder: Path | None = None) -> Standing:
+    """Where the campaign stands after these events; with its folder, why it does not move."""
     best = campaign.best
     return Standing(
         name=campaign.problem.name,
@@ -97,6 +101,7 @@ def standing(campaign: Campaign, entries: Entries) -> Standing:
         merits=merits(campaign),
         health=campaign.health,
         closed=campaign.closed,
+        waits="" if folder is None else why(campaign, entries, folder),
         since=entries[0][0],
         last=entries[-1][0],
     )
@@ -113,6 +118,7 @@ def lines(standing: Standing) -> list[str]:
         f"{standing.name}: {standing.goal}",
         f"{standing.answered}{budget} evaluations" + (f" ({failed})" if failed else ""),
         f"Ended: {standing.closed}" if standing.closed else f"Goes on: {now}",
+        *([f"Now: {standing.waits}"] if standing.waits and not standing.closed else []),
         *_costs(standing),
         *standing.merits,
         *standing.correlated,

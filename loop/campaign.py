@@ -37,11 +37,13 @@ from loop.records import (
     Observation,
     Observed,
     Opened,
+    Paused,
     Problem,
     Proposed,
     Released,
     Reopened,
     Resolved,
+    Resumed,
     Retracted,
     Started,
     Vetoed,
@@ -113,6 +115,7 @@ class Campaign:
     ingested: Sequence[Ingested] = ()
     turn: int = 0
     closed: str | None = None
+    paused: Paused | None = None
 
     @classmethod
     def replay(cls, problem: Problem, events: Iterable[Event]) -> "Campaign":
@@ -487,7 +490,7 @@ class _Fold:
         self.claims = dict(before.claims)
         self.resolved = list(before.resolved)
         self.ingested = list(before.ingested)
-        self.turn, self.closed = before.turn, before.closed
+        self.turn, self.closed, self.paused = before.turn, before.closed, before.paused
 
     @property
     def state(self) -> dict[str, Any]:
@@ -534,6 +537,8 @@ class _Fold:
                 self._answer((answer,))
             case Retracted():
                 self._retract(event)
+            case Paused() | Resumed():
+                self.paused = event if isinstance(event, Paused) else None
             case Closed():
                 self.closed = event.reason
             case Reopened():

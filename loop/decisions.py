@@ -141,7 +141,8 @@ def claiming(
     """
 
     def decide(campaign: Campaign) -> list[Event]:
-        if campaign.closed is not None or candidate not in {each.id for each in campaign.pending}:
+        waits = candidate in {each.id for each in campaign.pending}
+        if campaign.closed is not None or campaign.paused is not None or not waits:
             return []
         running = campaign.running.get(candidate)
         if running is not None and running.worker != worker and alive(running.worker):

@@ -8,12 +8,27 @@ whom.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Literal, TypeAlias
 
 from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
-from loop.records import Candidate, Edited, Event, Proposed, Resolved, Retracted, Vetoed, Why
+from loop.records import (
+    Candidate,
+    Edited,
+    Event,
+    Paused,
+    Proposed,
+    Resolved,
+    Resumed,
+    Retracted,
+    Vetoed,
+    Why,
+)
 from loop.space.values import Point
+
+Stop: TypeAlias = Literal["", "soon", "now"]  # as Paused has it
+STOPS: tuple[Stop, ...] = ("", "soon", "now")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +207,31 @@ def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Deci
     return decide
 
 
-def because(event: Vetoed | Retracted | Resolved | Edited) -> str:
+def pausing(reason: str, by: str, stop: Stop = "") -> Decision:
+    """Begin nothing more until somebody resumes; nothing where it is paused so already."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        require_reason(reason)
+        if campaign.closed is not None:
+            raise CampaignError("pause", "a campaign that goes on", f"one ended: {campaign.closed}")
+        held = campaign.paused
+        if held is not None and STOPS.index(held.stop) >= STOPS.index(stop):
+            return []
+        return [Paused(reason=reason, by=by, stop=stop)]
+
+    return decide
+
+
+def resuming(reason: str, by: str) -> Decision:
+    """Go on with a paused campaign; nothing where it is not paused."""
+
+    def decide(campaign: Campaign) -> list[Event]:
+        return [] if campaign.paused is None else [Resumed(reason=reason, by=by)]
+
+    return decide
+
+
+def because(event: Vetoed | Retracted | Resolved | Edited | Paused) -> str:
     """Why a person decided so, and who it was: `too hot (by Ann)`."""
     return f"{event.reason} (by {event.by})" if event.by else event.reason
 

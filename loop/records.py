@@ -415,6 +415,27 @@ class Corrected(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(_Strict):
+    """Nothing more is begun until somebody resumes: `by` whom, and why.
+
+    `stop` ends the processes that run the campaign, too: `soon` when what is in flight has been
+    answered, `now` at once; what was in flight is then asked again after the campaign is resumed.
+    """
+
+    reason: str
+    by: str = ""
+    stop: Literal["", "soon", "now"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(_Strict):
+    """A paused campaign goes on: `by` whom, and why."""
+
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(_Strict):
     """The campaign stopped, and why."""
 
@@ -442,6 +463,8 @@ Event: TypeAlias = (
     | Retracted
     | Resolved
     | Corrected
+    | Paused
+    | Resumed
     | Closed
     | Reopened
 )

@@ -182,8 +182,10 @@ def turn(rig: Rig, worker: Worker | None = None) -> Campaign:
 def turns(rig: Rig, worker: Worker | None = None) -> Iterator[Campaign]:
     """Turns until the campaign is closed; for oracles that evaluate: no laboratory is hurried."""
     campaign = turn(rig, worker)
-    while campaign.closed is None:
+    while not is_over(campaign):
         yield campaign
+        if campaign.paused is not None:
+            sleep(POLL_S)
         campaign = turn(rig, worker)
     yield campaign
 
@@ -203,7 +205,8 @@ def drive(
     """Keep up to `in_flight` evaluations going until the campaign is closed; it after each change.
 
     Ends early where another process has amended the settings: the rig is to be loaded again; and
-    where all that is left to do is to wait for a laboratory.
+    where all that is left to do is to wait for a laboratory, and
+    where a person has stopped it, with what is in flight or, told to stop now, without.
     `submit` starts `rig.oracle.collect((candidate,))` wherever it likes: a thread, a Prefect task.
     """
     flight = _Flight(rig=rig, submit=submit, most=in_flight, worker=worker)
@@ -212,12 +215,15 @@ def drive(
     campaign, looked = advance(rig), monotonic()
     yield campaign
     with _releasing(rig, worker):
-        while _goes_on(rig, campaign) or flight.flying:
+        while _stays(rig, campaign) or flight.flying:
             if rig.laboratory is not None and flight.is_idle(campaign):
                 return
             flight.take_off(campaign)
             for future in flight.landed():
                 record(rig, future.result())
+            if is_dropped(replay(rig)):
+                release(rig, worker)
+                return
             if rig.laboratory is not None and monotonic() - looked > LOOK_S:
                 bring(rig)
                 looked = monotonic()
@@ -297,8 +303,28 @@ def _releasing(rig: Rig, worker: Worker) -> Iterator[None]:
         raise
 
 
+def is_over(campaign: Campaign) -> bool:
+    """Whether whoever runs it is to end: it is closed, or a person has stopped it."""
+    return campaign.closed is not None or _is_stopped(campaign)
+
+
+def is_dropped(campaign: Campaign) -> bool:
+    """Whether a person has stopped it at once: what is in flight is not waited for."""
+    return campaign.paused is not None and campaign.paused.stop == "now"
+
+
+def _is_stopped(campaign: Campaign) -> bool:
+    return campaign.paused is not None and campaign.paused.stop != ""
+
+
 def _goes_on(rig: Rig, campaign: Campaign) -> bool:
-    return campaign.closed is None and not is_outdated(rig, campaign)
+    """Whether something may be begun."""
+    return _stays(rig, campaign) and campaign.paused is None
+
+
+def _stays(rig: Rig, campaign: Campaign) -> bool:
+    """Whether to wait for what comes, though nothing may be begun while the campaign is paused."""
+    return not is_over(campaign) and not is_outdated(rig, campaign)
 
 
 def _stopping(rig: Rig) -> Decision:
@@ -312,7 +338,7 @@ def _stopping(rig: Rig) -> Decision:
 def _proposing(rig: Rig) -> Decision:
     def decision(campaign: Campaign) -> Sequence[Event]:
         count = room(rig.rules, campaign, rig.batch)
-        if campaign.closed is not None or is_outdated(rig, campaign) or count == 0:
+        if not _goes_on(rig, campaign) or count == 0:
             return []
         try:
             return _proposed(rig, campaign, count)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from loop.campaign import Campaign
 from loop.records import (
@@ -14,12 +15,18 @@ from loop.records import (
     Ingested,
     Measured,
     Opened,
+    Paused,
     Reopened,
     Resolved,
+    Resumed,
     Retracted,
     Vetoed,
 )
 from loop.report.question import masked
+
+Person: TypeAlias = (
+    Amended | Attached | Vetoed | Edited | Corrected | Resolved | Retracted | Paused | Resumed
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,9 @@ def history(entries: Sequence[tuple[str, Event]]) -> list[Note]:
     ]
 
 
-def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterator[Note]:
+def _notes(  # noqa: C901  (one case per event)
+    at: str, event: Event, before: Sequence[tuple[str, Event]]
+) -> Iterator[Note]:
     match event:
         case Opened():
             yield Note(at=at, what="opened", text="")
@@ -66,13 +75,16 @@ def _notes(at: str, event: Event, before: Sequence[tuple[str, Event]]) -> Iterat
             for key in event.corrected:
                 text = f"by {event.receipt.file}"
                 yield Note(at=at, what=f"{key} corrected", text=text, hit=_led_to(key, before))
+        case Paused() | Resumed():
+            what = f"{type(event).__name__.lower()}{_by(event)}"
+            yield Note(at=at, what=what, text=event.reason)
         case Closed() | Reopened():
             yield Note(at=at, what=type(event).__name__.lower(), text=event.reason)
         case _:
             pass
 
 
-def _by(event: Amended | Attached | Vetoed | Edited | Corrected | Resolved | Retracted) -> str:
+def _by(event: Person) -> str:
     return f" by {event.by}" if event.by else ""
 
 

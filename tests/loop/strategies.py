@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from loop.designs import fresh
 from loop.objective import Bound, Combine, Objective, Target
+from loop.people import STOPS
 from loop.records import (
     Amended,
     Attached,
@@ -26,6 +27,7 @@ from loop.records import (
     Observed,
     Opened,
     Origin,
+    Paused,
     Prediction,
     Problem,
     Proposed,
@@ -34,6 +36,7 @@ from loop.records import (
     Released,
     Reopened,
     Resolved,
+    Resumed,
     Retracted,
     Source,
     Started,
@@ -436,6 +439,8 @@ def events(problem: Problem, kind: type[Event]) -> st.SearchStrategy[Event]:
             reason=texts,
             by=texts,
         ),
+        Paused: st.builds(Paused, reason=texts, by=texts, stop=st.sampled_from(STOPS)),
+        Resumed: st.builds(Resumed, reason=texts, by=texts),
         Closed: st.builds(Closed, reason=texts),
         Reopened: st.builds(Reopened, reason=texts),
     }
@@ -461,6 +466,8 @@ def later(draw: st.DrawFn, problem: Problem, names: Sequence[str]) -> Event:
             reason=texts,
             by=texts,
         ),
+        st.builds(Paused, reason=texts, by=texts, stop=st.sampled_from(STOPS)),
+        st.builds(Resumed, reason=texts, by=texts),
         st.builds(Closed, reason=texts),
         st.builds(Reopened, reason=texts),
     ]

@@ -1,0 +1,81 @@
+"""Why a campaign is not moving: one sentence, from its events and what this machine knows."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from flows.worker import HOST, lives_here
+from loop.campaign import Campaign
+from loop.people import because
+from loop.records import Candidate, Event, Paused, Proposed
+
+LEAST_MB = 20  # below this much free space a ledger may not be able to grow
+
+
+def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) -> str:
+    """What it waits for, since when, and what would make it go on."""
+    if campaign.closed is not None:
+        return f"ended: {campaign.closed}"
+    free = shutil.disk_usage(folder).free / 1e6
+    if free < LEAST_MB:
+        return f"the disk is full: {free:.0f} MB are free in {folder}"
+    if campaign.paused is not None:
+        since = next(at for at, event in reversed(entries) if isinstance(event, Paused))
+        what = "stopped" if campaign.paused.stop else "paused"
+        on = "athanor run" if campaign.paused.stop else "athanor resume"
+        return f"{what} since {day(since)}: {because(campaign.paused)}; {on} goes on"
+    if campaign.running:
+        return _evaluating(campaign)
+    if campaign.pending:
+        return _waiting(campaign, entries)
+    return "nothing waits for an answer: the next turn proposes"
+
+
+def _evaluating(campaign: Campaign) -> str:
+    """Who is at what; a worker of this host that is gone is told apart."""
+    workers = {each: started.worker for each, started in campaign.running.items()}
+    gone = [each for each, who in workers.items() if _is_gone(who)]
+    if len(gone) == len(workers):
+        return f"{', '.join(gone)} in flight when its worker ended; athanor run goes on"
+    said = f"{len(workers) - len(gone)} in flight: {_named(workers, gone)}"
+    return f"{said}; the worker of {', '.join(gone)} is gone" if gone else said
+
+
+def _named(workers: Mapping[str, str], gone: Sequence[str]) -> str:
+    return ", ".join(f"{each} by {who}" for each, who in workers.items() if each not in gone)
+
+
+def _is_gone(worker: str) -> bool:
+    return worker.startswith(f"{HOST}/") and not lives_here(worker)
+
+
+def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> str:
+    """How many results are missing of those asked together, since when, and what was refused."""
+    first, pending = campaign.pending[0], campaign.pending
+    since, together = _asked(first, entries)
+    whole = max(len(together), len(pending))
+    said = f"waiting for {len(pending)} of {whole} results since {day(since)}"
+    latest = {each.receipt.file: each for each in campaign.ingested}
+    refused = sum(r.row > 0 for each in latest.values() for r in each.receipt.rejected)
+    rows = "1 row" if refused == 1 else f"{refused} rows"
+    return f"{said}; {rows} rejected, in rejected/" if refused else said
+
+
+def _asked(
+    candidate: Candidate, entries: Sequence[tuple[str, Event]]
+) -> tuple[str, Sequence[Candidate]]:
+    """When the candidate was asked, and all that were asked since."""
+    since, together = entries[-1][0], list[Candidate]()
+    for at, event in entries:
+        if isinstance(event, Proposed):
+            if candidate.id in {each.id for each in event.candidates}:
+                since = at
+            if together or since == at:
+                together += event.candidates
+    return since, together
+
+
+def day(at: str) -> str:
+    """A time for people, in this machine's zone: `Tue 24 Nov, 14:05`."""
+    return f"{datetime.fromisoformat(at).astimezone():%a %d %b, %H:%M}"
