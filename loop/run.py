@@ -242,7 +242,7 @@ def direct(rig: Rig) -> Iterator[Campaign]:
     begin(rig)
     campaign = advance(rig)
     yield campaign
-    while _goes_on(rig, campaign):
+    while _stays(rig, campaign):
         sleep(POLL_S)
         campaign = advance(rig)
         yield campaign
