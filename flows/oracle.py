@@ -6,33 +6,26 @@ from pathlib import Path
 from typing import assert_never
 
 from flows.around import around
-from flows.dft import asked
 from flows.own import instance
 from flows.refusal import nearest
 from flows.settings import (
-    PLACE,
     AtomsTable,
     CommandTable,
     FolderTable,
     FunctionTable,
     Oracles,
     OwnTable,
-    PoolStructureTable,
     ServiceTable,
-    SlabTable,
-    SubstitutionTable,
     TableTable,
     WeighTable,
 )
-from flows.structure import builder, options
+from loop.choices import PLACE
 from loop.errors import SettingsError
 from loop.protocols import Declaration, Oracle
 from loop.records import Kind, Problem
 from loop.space.composition import Composition
 from loop.space.pool import Pool
 from loop.units import convert
-from oracles.atoms.oracle import AtomsOracle
-from oracles.atoms.properties import UNITS
 from oracles.command import Command
 from oracles.folder.columns import fields
 from oracles.folder.making import Making
@@ -41,7 +34,6 @@ from oracles.folder.reading import Reading
 from oracles.folder.weighing import Weighing
 from oracles.function import Function
 from oracles.service import Service
-from oracles.table import Table
 
 
 def oracle(table: Oracles, problem: Problem, folder: Path) -> Oracle:
@@ -64,6 +56,8 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 objective=problem.objective,
             )
         case TableTable():
+            from oracles.table import Table  # noqa: PLC0415 - pandas, where it is wanted
+
             made = Table(
                 path=folder / table.file,
                 space=problem.space,
@@ -74,7 +68,9 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 seed=problem.seed,
             )
         case AtomsTable():
-            made = _atoms(table, problem, folder)
+            from flows.atoms import atoms  # noqa: PLC0415 - ASE and pymatgen, where they are wanted
+
+            made = atoms(table, problem, folder)
         case CommandTable():
             made = _command(table, problem, folder)
         case ServiceTable():
@@ -191,52 +187,6 @@ def _ids(table: TableTable, problem: Problem) -> dict[str, str]:
     """Where the answers stand in the pool's own file: the column of its ids, by its name."""
     pools = (p for p in problem.space.parameters if isinstance(p, Pool))
     return {pool.name: pool.key for pool in pools if pool.file == table.file and pool.key}
-
-
-def _atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
-    units = problem.objective.units
-    properties = table.properties or {name: name for name in units}
-    for target, own in properties.items():
-        if own not in UNITS:
-            where = f"oracle.properties.{target}" if table.properties else f"target.{target}"
-            remedy = nearest(own, UNITS) or "State its property in [oracle.properties]."
-            raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
-        _require_fit(target, own, table)
-        if target in units:
-            convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
-    code = asked(table, problem, folder)
-    return AtomsOracle(
-        folder=folder,
-        structure=builder(table, problem, folder),
-        properties=properties,
-        units={target: units[target] for target in properties if target in units},
-        calculator=code.calculator,
-        settings=code.settings,
-        relax=code.relax,
-        varied=code.varied,
-        fmax=table.fmax,
-        steps=table.steps,
-        wall_s=table.wall_s,
-        memory_mb=table.memory_mb,
-        output_mb=table.output_mb,
-        volume_change=table.volume_change,
-        retry=table.retry,
-        config=folder / table.config if table.config else None,
-        keep=table.keep,
-        options=options(table, folder),
-    )
-
-
-def _require_fit(target: str, own: str, table: AtomsTable) -> None:
-    """Raise SettingsError for a property that the structures do not have."""
-    remedy = f"Choose another of {', '.join(UNITS)}."
-    cells = PoolStructureTable | SubstitutionTable
-    if own == "lattice_constant" and isinstance(table.structure, cells):
-        raise SettingsError(f"target.{target}", "what any cell has", repr(own), remedy)
-    if own == "adsorption_energy" and not isinstance(table.structure, SlabTable):
-        expected = "a structure of kind 'slab', with an adsorbate"
-        got = repr(table.structure.kind)
-        raise SettingsError("oracle.structure.kind", expected, got, remedy)
 
 
 def _require_measures(declaration: Declaration, problem: Problem) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from flows.folder import FILE
-from flows.pool import made
 from flows.refusal import nearest
 from flows.settings import (
     CategoricalTable,
@@ -111,6 +110,8 @@ def _parameter(table: Parameters, settings: Settings, folder: Path) -> Parameter
                 past=table.past,
             )
         case PoolTable():
+            from flows.pool import made  # noqa: PLC0415 - pandas and pyarrow, where they are wanted
+
             return made(table, folder, _answers(settings), _priced(settings, table))
         case _:
             assert_never(table)

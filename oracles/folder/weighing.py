@@ -9,15 +9,16 @@ of precursor P weigh m_i M_P / (c_i M_i), and of a purity p by mass one weighs 1
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
-
-from pymatgen.core.composition import Composition as Formula
+from typing import TYPE_CHECKING, Literal
 
 from loop.errors import SettingsError
 from loop.space.composition import Composition
 from loop.space.values import Point
 from loop.units import convert
 from oracles.folder.columns import WEIGH, titled
+
+if TYPE_CHECKING:
+    from pymatgen.core.composition import Composition as Formula
 
 WHERE = "oracle.weigh"
 
@@ -82,7 +83,7 @@ class Weighing:
             )
         return float(precursor.weight / (held * component.weight) / purity)
 
-    def _precursor(self, name: str) -> Formula:
+    def _precursor(self, name: str) -> "Formula":
         return _formula(self.precursor[name], f"precursor.{name}")
 
 
@@ -116,7 +117,7 @@ def _is_shared(weighing: Weighing, name: str) -> bool:
     return substances.count(_substance(weighing, name)) > 1
 
 
-def _held(component: Formula, precursor: Formula) -> float | None:
+def _held(component: "Formula", precursor: "Formula") -> float | None:
     """How many components a formula unit of the precursor brings; None where it brings none.
 
     By the component's most electropositive element: Al2O3 from Al(OH)3 is one half. What else the
@@ -126,7 +127,9 @@ def _held(component: Formula, precursor: Formula) -> float | None:
     return float(precursor[metal] / component[metal]) if precursor[metal] else None
 
 
-def _formula(text: str, key: str) -> Formula:
+def _formula(text: str, key: str) -> "Formula":
+    from pymatgen.core.composition import Composition as Formula  # noqa: PLC0415 - slow to import
+
     try:
         return Formula(text)
     except (ValueError, KeyError, AttributeError) as error:

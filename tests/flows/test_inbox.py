@@ -1,6 +1,8 @@
 """`athanor lab`: what a laboratory sent in is accounted for, row by row."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +50,24 @@ def furnace(tmp_path, athanor):
 def drop(folder, name, *rows, header="candidate,strength [MPa]"):
     """Put a file into results/."""
     (folder / "results" / name).write_text("\n".join([header, *rows, ""]))
+
+
+HEAVY = ("torch", "sklearn", "prefect", "plotly", "matplotlib", "pymatgen", "ase", "pandas")
+
+
+@pytest.mark.parametrize("arguments", [("lab", "ingest"), ("turn", "--no-prefect")])
+def test_taking_files_in_imports_nothing_that_it_does_not_need(furnace, arguments):
+    """A hundred thousand rows leave no room for models, figures and structures."""
+    folder, (a, *_) = furnace()
+    drop(folder, "monday.csv", f"{a},100")
+    code = (
+        "import sys; from flows.cli import app; "
+        f"app({[*arguments, str(folder)]!r}, standalone_mode=False); "
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(known(folder)[0].results) == 1
+    assert said.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_inbox_balances(furnace, athanor):
