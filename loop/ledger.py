@@ -12,6 +12,7 @@ Where a server goes away before it could say that an append had been taken, the 
 for when it is back (`loop.database`), not made twice.
 """
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,8 +118,9 @@ class Ledger:
                     return self._keep(kept.campaign.extended(map(_event, news)), news)
                 case _:
                     pass
-        entries = self.entries()
-        return self._keep(Campaign.replay(problem, map(_event, entries)), entries)
+        with _unswept():
+            entries = self.entries()
+            return self._keep(Campaign.replay(problem, map(_event, entries)), entries)
 
     def _keep(self, campaign: Campaign, entries: Sequence[Entry]) -> Campaign:
         """The campaign, remembered as what these entries have led to."""
@@ -202,6 +204,21 @@ class _Folded:
 
     campaign: Campaign
     last: Entry
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """While a whole history is read, look for no circles of references: records form none.
+
+    To look for some again and again takes longer than to read them.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _event(entry: Entry) -> Event:

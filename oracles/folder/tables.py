@@ -17,14 +17,14 @@ from oracles.folder.sheet import IsHeader, Sheet, Unreadable, read_sheet
 Tables: TypeAlias = tuple[tuple[str, Sheet | Unreadable], ...]  # by the name of their receipt
 
 TEXTS = frozenset({".csv", ".tsv", ".txt"})
+ENDINGS = (*TEXTS, *BOOKS, *OTHER_BOOKS)
 SHEET = "!"  # between a workbook's name and that of its sheet, as in a formula
 READ_S = 60.0  # longest that a reader may take for one file
 
 
 def is_read(name: str, reading: Reading) -> bool:
     """Whether a file of that name is looked at."""
-    suffix = Path(name).suffix.casefold()
-    return suffix in TEXTS | BOOKS | OTHER_BOOKS or is_own(name, reading)
+    return name.casefold().endswith(ENDINGS) or is_own(name, reading)
 
 
 def is_own(name: str, reading: Reading) -> bool:

@@ -34,10 +34,15 @@ class Found:
     """A file of results/. `trouble` says why it cannot be read, `is_done` that it is complete."""
 
     name: str
-    path: Path
+    place: str
     state: State
     trouble: str = ""
     is_done: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where it stands; made when it is wanted, for most of many files are only looked at."""
+        return Path(self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +71,31 @@ def _is_of_interest(name: str) -> bool:
 
 def _look(entry: os.DirEntry[str], results: Path, mb: float, names: set[str]) -> Found | None:
     """The entry, with why it is no file to read; None where it has gone since."""
-    path, trouble = Path(entry.path), ""
+    trouble = ""
     try:
         here = entry.stat()
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(here.st_mode):
         trouble = "a folder: files are read in results/ itself, not in folders below it"
-    elif entry.is_symlink() and not path.resolve().is_relative_to(results.resolve()):
+    elif entry.is_symlink() and not _is_within(entry.path, results):
         trouble = "a link that leads out of results/: put the file itself here"
     elif not stat.S_ISREG(here.st_mode):
         trouble = "no file but a device or a pipe"
     elif here.st_size > mb * 1e6:
         size = f"{here.st_size / 1e6:.0f} MB, and at most {mb:g} are read (oracle.file_mb)"
         trouble = f"{size}: send the table alone"
-    is_done = entry.name + MARKER in names
-    return Found(name=entry.name, path=path, state=_state(here), trouble=trouble, is_done=is_done)
+    return Found(
+        name=entry.name,
+        place=entry.path,
+        state=_state(here),
+        trouble=trouble,
+        is_done=entry.name + MARKER in names,
+    )
+
+
+def _is_within(place: str, results: Path) -> bool:
+    return Path(place).resolve().is_relative_to(results.resolve())
 
 
 def _state(here: os.stat_result) -> State:
