@@ -4,7 +4,8 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
-from flows.settings import PLACE, FolderTable, Oracles
+from flows.settings import FolderTable, Oracles
+from loop.choices import PLACE
 from loop.protocols import Oracle
 from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 

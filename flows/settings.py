@@ -188,10 +188,6 @@ class PromoteTable(_Table):
     best: int = Field(ge=1, description="how many of them")
 
 
-# What a table says of its oracle's place among others, and not of the oracle.
-PLACE = frozenset({"name", "measures", "cost", "approximates", "evaluations", "promote"})
-
-
 class _Oracle(_Table):
     """What any oracle says of its place among others; alone it needs none of it."""
 

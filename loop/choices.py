@@ -1,4 +1,4 @@
-"""The names by which models and acquisitions are chosen, in campaign.toml as in Python."""
+"""The names by which things are chosen in campaign.toml, and models in Python, too."""
 
 from typing import Literal, TypeAlias
 
@@ -8,3 +8,6 @@ Drawn: TypeAlias = Literal["qlogei", "qlognei", "qlognehvi", "qlogparego"]  # by
 Acquisition: TypeAlias = Literal["auto"] | Closed | Drawn
 
 AGREES = 0.5  # correlation below which a stand-in and the real thing are said to disagree
+
+# What a table [oracle] says of its oracle's place among others, and not of the oracle.
+PLACE = frozenset({"name", "measures", "cost", "approximates", "evaluations", "promote"})

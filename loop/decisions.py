@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from loop.campaign import ATTEMPTS, Campaign
+from loop.choices import PLACE
 from loop.errors import CampaignError, SettingsError
 from loop.intake import Intake
 from loop.records import (
@@ -49,8 +50,8 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
             return [Opened(problem=problem, settings=settings)]
         late, before = _late(campaign.settings, settings)
         changes = tuple(_changes(campaign.settings, before))
-        safe = (*SAFE, "oracle") if _is_laboratory(campaign.settings, before) else SAFE
-        unsafe = [change for change in changes if change.split(".")[0].split(":")[0] not in safe]
+        reads = _is_laboratory(campaign.settings, before)
+        unsafe = [change for change in changes if not _is_safe(change, reads=reads)]
         changes += tuple(f"parameter.{n}: added, {v!r} at every point before" for n, v in late)
         for name, value in late:
             if value is None:
@@ -83,6 +84,12 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
         return events
 
     return decide
+
+
+def _is_safe(change: str, *, reads: bool) -> bool:
+    """Whether a change leaves what is on record as true as it was; a laboratory `reads` files."""
+    table, _, rest = change.partition(":")[0].partition(".")
+    return table in SAFE or (reads and table == "oracle" and rest.partition(".")[0] not in PLACE)
 
 
 def _is_laboratory(*settings: Mapping[str, Json]) -> bool:

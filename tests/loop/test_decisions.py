@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.campaign import ATTEMPTS, Campaign
+from loop.choices import PLACE
 from loop.decisions import claiming, closing, opening, releasing, settling
 from loop.errors import CampaignError, SettingsError
 from loop.records import (
@@ -309,6 +310,15 @@ def test_how_a_laboratory_s_files_are_read_may_change():
     assert amended.changes == ("oracle.decimal: None -> ','",)
     with pytest.raises(SettingsError, match=r"oracle\.kind: 'folder' -> 'table'"):
         opening(PROBLEM, {"seed": 0, "oracle": {"kind": "table"}})(opened)
+
+
+@pytest.mark.parametrize("key", sorted(PLACE))
+def test_what_a_laboratory_is_asked_for_may_not_change(key):
+    """What it measures, costs and stands for is what its answers on record mean."""
+    settings = {"seed": 0, "oracle": {"kind": "folder"}}
+    opened = Campaign.replay(PROBLEM, [Opened(problem=PROBLEM, settings=settings)])
+    with pytest.raises(SettingsError, match=rf"oracle\.{key}: None -> 'another'"):
+        opening(PROBLEM, {"seed": 0, "oracle": {"kind": "folder", key: "another"}})(opened)
 
 
 @pytest.mark.parametrize("settings", [{"stop": {"evaluations": 5}, "seed": 1}, {"seed": 0, "x": 1}])
