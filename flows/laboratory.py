@@ -16,7 +16,6 @@ from flows.folder import FILE
 from flows.rig import Setup
 from flows.several import parts
 from loop.campaign import Campaign
-from loop.protocols import Oracle
 from loop.run import Worker, is_over, replay, turn
 from oracles.folder.oracle import Folder
 from oracles.folder.rejected import write_rejected
@@ -35,13 +34,18 @@ def take(setup: Setup, worker: Worker) -> Campaign:
 @contextmanager
 def minding(setup: Setup) -> Iterator[None]:
     """Around turns: the laboratory knows what was read, and gets back what it must correct."""
-    asked = parts(setup.rig.awaited, setup.rig.problem)
-    labs = [part.oracle for part in asked if isinstance(part.oracle, Folder)]
+    labs = _labs(setup)
     for lab in labs:
         lab.recall(replay(setup.rig))
     yield
     for lab in labs:
         write_rejected(setup.folder, replay(setup.rig).ingested, lab.tables)
+
+
+def _labs(setup: Setup) -> list[Folder]:
+    """The laboratories, alone or among others."""
+    asked = parts(setup.rig.awaited, setup.rig.problem)
+    return [part.oracle for part in asked if isinstance(part.oracle, Folder)]
 
 
 def run(setup: Setup, take: Callable[[], object]) -> None:
@@ -59,12 +63,11 @@ def run(setup: Setup, take: Callable[[], object]) -> None:
                 return
             continue  # what arrived during the turn is looked at before we wait
         results.mkdir(exist_ok=True)  # a share that was unmounted comes back
-        _wait(results, setup.rig.oracle)
+        _wait(results, next((lab.reading.poll_s for lab in _labs(setup)), None))
 
 
-def _wait(results: Path, oracle: Oracle) -> None:
+def _wait(results: Path, poll_s: float | None) -> None:
     """Until something changes, or it is time to look; a share that tells nothing is polled."""
-    poll_s = oracle.reading.poll_s if isinstance(oracle, Folder) else None
     changes = watch(
         results,
         force_polling=poll_s is not None,
