@@ -1,4 +1,4 @@
-"""The account of the laboratory's files: what became of every row, from the events alone."""
+"""The account of what came in files: what became of every row, from the events alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -49,6 +49,12 @@ def accounts(campaign: Campaign) -> tuple[Account, ...]:
         tally["rows"] += event.receipt.rows
         tally["duplicate"] += event.duplicates
         tally["rejected"] += sum(each.row > 0 for each in event.receipt.rejected)
+    for past in (each for each in campaign.attachments if each.file):
+        tally = found.setdefault(past.file, dict.fromkeys(COUNTS, 0))
+        rejected = sum(each.row > 0 for each in past.rejected)
+        tally["rows"] += past.duplicates + rejected  # those attached are counted below
+        tally["duplicate"] += past.duplicates
+        tally["rejected"] += rejected
     for candidate, answers in campaign.observations.items():
         for each in answers:
             if each.source.file in found:

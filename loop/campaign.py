@@ -113,6 +113,7 @@ class Campaign:
     claims: Mapping[str, Claims] = field(default_factory=dict)
     resolved: Sequence[Resolved] = ()
     ingested: Sequence[Ingested] = ()
+    attachments: Sequence[Attached] = ()
     turn: int = 0
     closed: str | None = None
     paused: Paused | None = None
@@ -490,6 +491,7 @@ class _Fold:
         self.claims = dict(before.claims)
         self.resolved = list(before.resolved)
         self.ingested = list(before.ingested)
+        self.attachments = list(before.attachments)
         self.turn, self.closed, self.paused = before.turn, before.closed, before.paused
 
     @property
@@ -506,6 +508,7 @@ class _Fold:
             case Amended():
                 self.settings = event.settings
             case Attached():
+                self.attachments.append(event)
                 self._ask(event.candidates)
                 self._answer(event.observations)
             case Proposed():

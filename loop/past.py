@@ -52,16 +52,18 @@ class Batch:
 
 
 def attaching(batches: Sequence[Batch], reason: str = "", by: str = "") -> Decision:
-    """Attach past data, each row once; nothing for a table of which every row is known."""
+    """Attach past data, each row once; of a table that has been read, only what it has more."""
 
     def decide(campaign: Campaign) -> list[Event]:
         seen = set(_known(campaign))
+        read = {(each.file, each.sha256) for each in campaign.attachments}
         events: list[Event] = []
         count = 0
         for batch in batches:
             event = _attached(campaign, batch, seen, count)
             count += len(event.candidates)
-            if event.candidates:
+            is_new = (batch.file, batch.sha256) not in read
+            if event.candidates or (event.duplicates and is_new):
                 events.append(replace(event, reason=reason, by=by))
         return events
 

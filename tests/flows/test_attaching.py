@@ -101,6 +101,19 @@ def test_the_same_rows_again_are_no_news(alloys, athanor):
     assert len(json.loads(athanor("attach", folder, file, "--json").out)["attached"]) == 1
 
 
+def test_the_inbox_accounts_for_past_data_too(alloys, athanor):
+    """Every row of every file, a copy among them, once; the same file again is no news."""
+    folder, file = alloys()
+    copy = file.with_name("copy.csv")
+    copy.write_text(PAST)
+    for each in (file, copy, file, copy):
+        athanor("attach", folder, each)
+    said = json.loads(athanor("lab", "inbox", folder, "--json").out)
+    names = ("file", "rows", "used", "duplicate", "rejected")
+    files = [tuple(each[name] for name in names) for each in said["files"]]
+    assert files == [("past.csv", 9, 3, 1, 5), ("copy.csv", 9, 0, 4, 5)]
+
+
 def test_a_table_without_a_known_column_is_told_what_is_missing(alloys, athanor):
     """Neither an id nor a target: perhaps a header is spelt otherwise."""
     folder, file = alloys(text="FORMULA,Yield\nNi,300\n")

@@ -141,4 +141,4 @@ def test_what_nobody_asked_for_is_attached(furnace, athanor):
     assert sorted(r.values["strength"] for r in campaign.results) == [100.0, 210.0]
     assert (campaign.asked, campaign.attached) == (4, 1)
     total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
-    assert (total["rows"], total["used"]) == (2, 2)
+    assert (total["rows"], total["used"], total["duplicate"]) == (3, 2, 1)
