@@ -1,5 +1,8 @@
-"""Arguments and options that several commands share, and where they print."""
+"""What several commands share: arguments and options, where they print, and the status."""
 
+import json
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,3 +18,23 @@ By = Annotated[
     str | None, typer.Option("--by", help="Who decides; your user name unless said otherwise.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+
+
+def one_thread() -> None:
+    """Leave the cores to the evaluations; sums over threads would depend on how many there are."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def say_status(folder: Path, *, as_json: bool) -> None:
+    """Print where a campaign stands, or how to start it."""
+    from flows.folder import remembered
+    from flows.views import lines, standing
+
+    found = remembered(folder)
+    now = standing(*found, folder) if found else None
+    if as_json:
+        print(json.dumps(asdict(now) if now else None, indent=1))  # noqa: T201
+    elif now is None:
+        out.print(f"Not started. Start it: athanor run {folder}")
+    else:
+        out.print("\n".join(lines(now)))

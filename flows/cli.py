@@ -10,18 +10,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from flows.arguments import AsJson, By, Dir, Output, Why, out
+from flows.arguments import AsJson, Dir, Output, one_thread, out, say_status
 from flows.lab_cli import lab
+from flows.people_cli import people
 from loop.errors import LoopError, SettingsError
 
-if TYPE_CHECKING:
-    from loop.campaign import Campaign
-
-SHOWN = 10  # reasons of which a terminal lists as many
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -35,6 +32,7 @@ TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Hold workers on other hosts for gone.")
 ]
 
+app.add_typer(people)  # beside the others: `athanor veto`
 app.add_typer(lab, name="lab")
 
 
@@ -127,7 +125,7 @@ def check(
 
     Example: athanor check my-alloy
     """
-    _one_thread()
+    one_thread()
     from flows.doctor import examine
 
     findings = examine(folder.absolute(), evaluate=not no_evaluate)
@@ -199,7 +197,7 @@ def turn(
         raise typer.BadParameter("a schedule is Prefect's: leave out --no-prefect, or use cron")
     if fix and every is not None:
         raise typer.BadParameter("--fix is for one turn: leave out --every")
-    _one_thread()
+    one_thread()
     folder = folder.absolute()
     from flows.rig import holding, load
 
@@ -217,238 +215,7 @@ def turn(
                 take_turn(setup)
             else:
                 take_turns(setup, every)
-    _say_status(folder, as_json=as_json)
-
-
-@app.command()
-def reopen(
-    folder: Dir, reason: Annotated[str, typer.Option(help="Why; it is put on record.")]
-) -> None:
-    """Let a closed campaign go on; what failed for bad settings is asked again.
-
-    Example: athanor reopen my-alloy --reason "the scratch disk is back"
-    """
-    from flows.rig import load
-    from loop.decisions import reopening
-    from loop.run import decide
-
-    decide(load(folder).rig, reopening(reason))
-    _say_status(folder, as_json=False)
-
-
-@app.command()
-def veto(
-    folder: Dir,
-    candidates: Annotated[list[str], typer.Argument(help="Candidates that wait for an answer.")],
-    reason: Why,
-    by: By = None,
-    as_json: AsJson = False,
-) -> None:
-    """Refuse candidates: they leave the budget, and the next turn proposes others in their place.
-
-    Their points are not proposed again. What is made and measured all the same is used, and counts.
-
-    Example: athanor veto my-lab 0004-fzy --reason "too hot for the furnace"
-    """
-    from flows.people import user, veto
-
-    running = veto(folder, candidates, reason, user() if by is None else by)
-    if as_json:
-        print(json.dumps({"vetoed": candidates, "running": dict(running)}, indent=1))  # noqa: T201
-        return
-    out.print(f"Vetoed: {', '.join(candidates)}. The next turn proposes others.")
-    for candidate, worker in running.items():
-        still = f"{candidate} is being evaluated by {worker}"
-        out.print(f"{still}: an answer that comes all the same is used, and counts.")
-
-
-@app.command()
-def pause(folder: Dir, reason: Why, by: By = None, as_json: AsJson = False) -> None:
-    """Begin nothing more: what is in flight ends and is recorded, and a run waits for `resume`.
-
-    Example: athanor pause my-lab --reason "the furnace is being repaired"
-    """
-    from flows.people import hold, user
-
-    _say_held(hold(folder, reason, user() if by is None else by, ""), as_json=as_json)
-
-
-@app.command()
-def stop(
-    folder: Dir,
-    reason: Why = "told to stop",
-    by: By = None,
-    now: Annotated[
-        bool, typer.Option("--now", help="Give up what is in flight: it is asked again.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Have whoever runs the campaign end, after what is in flight; `athanor run` goes on with it.
-
-    Example: athanor stop my-alloy --now --reason "the machine is needed"
-    """
-    from flows.people import hold, user
-
-    who = user() if by is None else by
-    _say_held(hold(folder, reason, who, "now" if now else "soon"), as_json=as_json)
-
-
-@app.command()
-def resume(folder: Dir, reason: Why = "", by: By = None, as_json: AsJson = False) -> None:
-    """Go on with a paused campaign; says what was in flight and is asked again.
-
-    Example: athanor resume my-lab --reason "the furnace is back"
-    """
-    from flows.people import go_on, user
-
-    go_on(folder, reason, user() if by is None else by, only_stopped=False)
-    _say_status(folder, as_json=as_json)
-
-
-@app.command()
-def retract(
-    folder: Dir,
-    candidate: Annotated[str, typer.Argument(help="The candidate whose answers are wrong.")],
-    reason: Why,
-    by: By = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Take the answers of a candidate back, and say what that changes.
-
-    They stay on record, are not used any more, and stay paid for: the budget is not given back.
-    To have the point measured again: athanor ask DIR --replicate ID.
-
-    Example: athanor retract my-lab 0002-nqp --reason "the thermocouple was loose"
-    """
-    from flows.people import plainly, retract, told, user
-
-    who = user() if by is None else by
-    campaign, changed = retract(folder, candidate, reason, who, dry_run=dry_run)
-    if as_json:
-        print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
-    else:
-        done = "would be taken back" if dry_run else "taken back"
-        out.print("\n".join([f"{candidate}: answers {done}.", *told(campaign, changed)]))
-
-
-@app.command()
-def attach(
-    folder: Dir,
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or Excel with past measurements.")],
-    reason: Why = "",
-    by: By = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Attach past data: rows of parameters and values, read as results are, that name no candidate.
-
-    They train the model, count as points of the design, and do not use up the budget. Every row is
-    used once, counted as a duplicate, or given back in rejected/ with its reason. Headers that are
-    spelt otherwise are mapped under [oracle.columns].
-
-    Example: athanor attach my-lab past.csv --reason "the campaign of 2024"
-    """
-    _one_thread()
-    from flows.attaching import attach
-    from flows.people import plainly, told, user
-
-    who = user() if by is None else by
-    done = attach(folder.absolute(), file, reason, who, dry_run=dry_run)
-    if as_json:
-        said = {key: getattr(done, key) for key in ("rows", "attached", "duplicates", "rejected")}
-        said |= {"files": done.files, "changes": plainly(done.campaign, done.changed)["changes"]}
-        print(json.dumps(said, indent=1))  # noqa: T201
-        return
-    would = "would be " if dry_run else ""
-    used = f"{len(done.attached)} {would}attached, {done.duplicates} known already"
-    out.print(f"{done.rows} rows: {used}, {len(done.rejected)} rejected.")
-    for reason_, count in done.reasons.most_common(SHOWN):
-        out.print(f"  {count} x {reason_}")
-    if len(done.reasons) > SHOWN:
-        out.print(f"  and {len(done.reasons) - SHOWN} other reasons; --json has all")
-    out.print("\n".join([*done.files, *told(done.campaign, done.changed)[:-1]]))
-
-
-@app.command()
-def correct(  # noqa: PLR0913, PLR0917 - an argument for every word of the command
-    folder: Dir,
-    candidate: Annotated[str, typer.Argument(help="The candidate with the wrong value.")],
-    values: Annotated[list[str], typer.Argument(help='What is right: hardness=7.1 or "x=7.1 mm".')],
-    reason: Why,
-    error: Annotated[
-        list[str] | None, typer.Option(help="Its standard error, where that is wrong: x=0.2.")
-    ] = None,
-    replicate: Annotated[
-        str | None, typer.Option(help="Which of several measurements is meant.")
-    ] = None,
-    by: By = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it changes.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Correct a recorded value, and say what that changes.
-
-    The old value stays on record. A file that says it once more changes nothing. Values are in the
-    target's unit, unless another is written behind the number.
-
-    Example: athanor correct my-lab 0002-nqp hardness=7.1 --reason "a digit too many"
-    """
-    from flows.folder import known
-    from flows.people import correct, plainly, told, user
-    from flows.typed import measured
-    from loop.corrections import Correction
-
-    units = known(folder)[0].problem.objective.units
-    right = Correction(
-        candidate=candidate,
-        values=measured(values, units),
-        errors=measured(error or [], units),
-        replicate=replicate,
-    )
-    who = user() if by is None else by
-    campaign, changed = correct(folder, right, reason, who, dry_run=dry_run)
-    if as_json:
-        print(json.dumps(plainly(campaign, changed), indent=1))  # noqa: T201
-    else:
-        done = "would be corrected" if dry_run else "corrected"
-        out.print("\n".join([f"{candidate}: {done}.", *told(campaign, changed)]))
-
-
-@app.command()
-def ask(
-    folder: Dir,
-    values: Annotated[
-        list[str] | None, typer.Argument(help="The point: T=900 solvent=water alloy.Cu=0.5 ...")
-    ] = None,
-    replicate: Annotated[
-        str | None, typer.Option(metavar="ID", help="The point of this candidate once more.")
-    ] = None,
-    reason: Why = "",
-    by: By = None,
-    as_json: AsJson = False,
-) -> None:
-    """Propose a point of your own; it counts toward the budget like any other.
-
-    Every parameter is named, with numbers in its unit; of a composition, the fractions that are
-    not zero. The next turn, or the run that goes on, hands it to the oracle.
-
-    Example: athanor ask my-lab T=900 alloy.Cu=0.5 alloy.Ni=0.5 --reason "a hunch"
-
-    Example: athanor ask my-lab --replicate 0002-nqp --reason "is it as good as it looks?"
-    """
-    _one_thread()
-    from flows.people import ask, user
-    from flows.rig import load
-    from flows.views import plain
-    from loop.space.values import written
-
-    rig = load(folder.absolute()).rig
-    asked = ask(rig, values or [], replicate, reason, user() if by is None else by)
-    if as_json:
-        said = {"candidate": asked.id, "point": plain(asked.point), "why": asdict(asked.why)}
-        print(json.dumps(said, indent=1))  # noqa: T201
-    else:
-        out.print(f"Asked: {asked.id} at {written(asked.point)}.")
+    say_status(folder, as_json=as_json)
 
 
 @app.command()
@@ -457,7 +224,7 @@ def status(folder: Dir, as_json: AsJson = False) -> None:
 
     Example: athanor status my-alloy --json
     """
-    _say_status(folder, as_json=as_json)
+    say_status(folder, as_json=as_json)
 
 
 @app.command()
@@ -527,7 +294,7 @@ def prove(
 
     Example: athanor prove my-alloy --random 200
     """
-    _one_thread()
+    one_thread()
     folder = folder.absolute()
     from flows.prove.proof import prove
     from flows.prove.told import proved, table
@@ -585,7 +352,7 @@ def worker(
 
     Example: athanor worker my-alloy --limit 4
     """
-    _one_thread()
+    one_thread()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from flows.pooling import pool_of, serve_pool
     from flows.serve import connected, server, wait
@@ -614,7 +381,7 @@ def schema() -> None:
 
 def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
     """Run a campaign in the foreground; its exit code."""
-    _one_thread()
+    one_thread()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = folder.absolute()
     from flows.folder import read, require_writable
@@ -635,7 +402,7 @@ def _run(folder: Path, *, no_prefect: bool, take_over: bool) -> int:
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # evaluations in flight are given up: nothing waits for their threads
     if _is_stopped(folder):
-        _say_status(folder, as_json=False)
+        say_status(folder, as_json=False)
         out.print(f"Go on: athanor run {folder}")
         sys.stdout.flush()
         os._exit(INTERRUPTED)
@@ -697,44 +464,6 @@ def _is_stopped(folder: Path) -> bool:
     found = remembered(folder)
     held = found[0].paused if found else None
     return held is not None and held.stop != ""
-
-
-def _say_held(campaign: "Campaign", *, as_json: bool) -> None:
-    """That it is held, by whom and why, and what is in flight."""
-    from loop.people import because
-
-    held = campaign.paused
-    if held is None:  # somebody has resumed it meanwhile
-        out.print("It goes on.")
-        return
-    flying = {each: started.worker for each, started in campaign.running.items()}
-    if as_json:
-        said = {"reason": held.reason, "by": held.by, "stop": held.stop, "in_flight": flying}
-        print(json.dumps(said, indent=1))  # noqa: T201
-        return
-    out.print(f"{'Stopped' if held.stop else 'Paused'}: {because(held)}.")
-    fate = "given up, and asked again later" if held.stop == "now" else "is waited for"
-    for candidate, worker in flying.items():
-        out.print(f"In flight: {candidate}, by {worker}: {fate}.")
-
-
-def _one_thread() -> None:
-    """Leave the cores to the evaluations; sums over threads would depend on how many there are."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def _say_status(folder: Path, *, as_json: bool) -> None:
-    from flows.folder import remembered
-    from flows.views import lines, standing
-
-    found = remembered(folder)
-    now = standing(*found, folder) if found else None
-    if as_json:
-        print(json.dumps(asdict(now) if now else None, indent=1))  # noqa: T201
-    elif now is None:
-        out.print(f"Not started. Start it: athanor run {folder}")
-    else:
-        out.print("\n".join(lines(now)))
 
 
 def _leave(folder: Path) -> None:
