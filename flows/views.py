@@ -192,7 +192,9 @@ def merits(campaign: Campaign) -> list[str]:
         said += [f"  {praise(campaign, each)}" for each in front[:SHOWN]]
     if len(front) > SHOWN:
         said.append(f"  and {len(front) - SHOWN} more, in the report and the export")
-    return said or ["No answer keeps every bound yet."]
+    if campaign.results and campaign.problem.objective.bounds:
+        return said or ["No answer keeps every bound yet."]
+    return said or ["Nothing has been measured yet."]
 
 
 def _front(campaign: Campaign) -> tuple[Result, ...]:

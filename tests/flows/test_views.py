@@ -87,3 +87,10 @@ def test_without_a_model_nothing_is_said_of_one():
     campaign, entries = made.campaign(made.problem("two"), 6)
     assert campaign.health == {}
     assert not any("model" in line for line in lines(standing(campaign, entries)))
+
+
+def test_before_the_first_answer_nothing_is_said_of_bounds():
+    """There may be none, and no answer has broken one."""
+    said = lines(standing(*made.campaign(made.problem("two", (made.HARDNESS,)), 0)))
+    assert "Nothing has been measured yet." in said
+    assert not any("bound" in line for line in said)
