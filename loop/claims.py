@@ -176,7 +176,9 @@ class Claims:
 
 
 def _is_from(answer: Observation, file: str, row: int | None) -> bool:
-    return answer.source.file == file and row in {None, answer.source.row}
+    """Whether an answer comes from the file; a workbook's name alone means any of its sheets."""
+    named = {answer.source.file, answer.source.file.partition("!")[0]}
+    return file in named and row in {None, answer.source.row}
 
 
 def _standing(

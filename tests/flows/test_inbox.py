@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from openpyxl import Workbook
 
 from flows.folder import known
 
@@ -142,3 +143,18 @@ def test_what_nobody_asked_for_is_attached(furnace, athanor):
     assert (campaign.asked, campaign.attached) == (4, 1)
     total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
     assert (total["rows"], total["used"], total["duplicate"]) == (3, 2, 1)
+
+
+def test_a_workbook_is_kept_by_its_name_alone(furnace, athanor):
+    """Who types it says monday.xlsx, and need not know how a sheet of it is named on record."""
+    folder, (a, *_) = furnace()
+    workbook = Workbook()
+    sheet = workbook.create_sheet("results", 0)
+    sheet.append(["candidate", "strength [MPa]"])
+    sheet.append([a, 100])
+    workbook.save(folder / "results" / "monday.xlsx")
+    drop(folder, "tuesday.csv", f"{a},90")
+    athanor("lab", "ingest", folder)
+    said = athanor("lab", "resolve", folder, a, "--keep", "monday.xlsx", "--reason", "mistyped")
+    assert said.code == 0
+    assert not json.loads(athanor("lab", "inbox", folder, "--json").out)["conflicts"]
