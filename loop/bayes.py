@@ -12,7 +12,7 @@ from loop.choosing import Choosing, beside, shared
 from loop.cost import cost
 from loop.designs import design_size, fill
 from loop.feasibility import feasibility
-from loop.fidelities import asked_of, informed, plan, with_chosen
+from loop.fidelities import asked_of, informed, is_learning, plan, with_chosen
 from loop.records import REAL, Candidate, Why, derive_seed
 from loop.replicates import hinges
 from loop.surrogate.data import Data, training_data
@@ -60,19 +60,31 @@ class Bayes:
         except np.linalg.LinAlgError as error:
             cause = f"no model can be fitted ({error}): space-filling"
             return _filled(campaign, count, Why(origin="fallback", cause=cause), chosen)
+        if campaign.problem.stand_ins and not is_learning(fitted):
+            chosen += self._designed(campaign, ((campaign.fidelity, initial),), count, chosen)
         return self._by_model(campaign, count, fitted, chosen, seed)
 
     def _design(self, campaign: Campaign, initial: int, count: int) -> list[Candidate]:
         """Up to `count` space-filling candidates; of stand-ins first, where there are some."""
         is_real = campaign.fidelity == REAL
         counts = plan(campaign, initial).counts if is_real else ((campaign.fidelity, initial),)
-        chosen: list[Candidate] = []
+        return self._designed(campaign, counts, count, ())
+
+    def _designed(
+        self,
+        campaign: Campaign,
+        counts: Sequence[tuple[str, int]],
+        count: int,
+        before: Sequence[Candidate],
+    ) -> list[Candidate]:
+        """What `counts` of fidelities still lack, `count` together with those `before`."""
+        chosen = list(before)
         for fidelity, most in counts:
             view = beside(campaign, chosen).at(fidelity)
             first = min(count - len(chosen), max(0, most - len(view.own)))
             new = _filled(view, first, Why(origin="design"), [])
             chosen += [replace(each, fidelity=fidelity) for each in new]
-        return chosen
+        return chosen[len(before) :]
 
     def _fitted(self, campaign: Campaign, data: Data, seed: int) -> Fitted:
         bounds = campaign.problem.space.bounds

@@ -5,8 +5,8 @@ most of the real thing's variance for its cost: of a stand-in that which the joi
 the real thing all but the noise. An outcome of a stand-in that does not go along with the real one
 removes nothing, so that it is not asked.
 
-A model learns from stand-ins only where it then predicts the real outcomes better, each left out,
-than every model that ignores them.
+A model learns from stand-ins only where it then predicts the real outcomes clearly better, each
+left out, than every model that ignores them; until one does, the real thing gets its whole design.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ KERNELS: Mapping[Expertise, tuple[Kernel, ...]] = {
 }
 CHEAP = 0.5  # of what the real thing costs: a dearer stand-in begins no campaign
 WIDE = 2  # times the design's size a stand-in is asked before a model, at most
+EVIDENCE = 2.0  # log of how much likelier real outcomes must be, beside stand-ins, to learn of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,15 @@ def informed(fitted: Fitted, campaign: Campaign, kind: Expertise) -> Fitted:
         if found is None:
             continue
         correlation[target] = found.correlation
-        if log_density(found) > log_density(experts[index]):
+        gain = log_density(found) - log_density(experts[index])
+        if gain * len(found.y) > EVIDENCE:
             experts[index] = _pending(found, fitted, campaign)
     return replace(fitted, experts=tuple(experts), correlation=correlation)
+
+
+def is_learning(fitted: Fitted) -> bool:
+    """Whether some expert learns from a stand-in."""
+    return any(isinstance(each, Joint) for each in fitted.experts)
 
 
 def asked_of(

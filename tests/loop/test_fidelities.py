@@ -128,3 +128,10 @@ def test_what_tells_nothing_is_not_asked():
     _, campaign = end("apart")
     chosen = [each for each in campaign.at("cheap").own if each.why.origin != "design"]
     assert len(chosen) <= 3
+
+
+def test_who_is_not_believed_takes_nothing_from_the_design():
+    """Beside what tells nothing of it, the real thing gets the design that it has alone."""
+    _, campaign = end("apart")
+    design = [each for each in campaign.own if each.why.origin == "design"]
+    assert len(design) == 5
