@@ -51,9 +51,10 @@ def convert(value: float, unit: str, wanted: str, where: str) -> float:
     try:
         return float(_registry().Quantity(value, unit).to(wanted).magnitude)
     except pint.DimensionalityError as error:
+        plain = f"a value in {wanted!r}" if wanted else "a plain number"
         raise UnitError(
             where,
-            f"a value in {wanted!r} or a unit that converts to it",
+            f"{plain} or a unit that converts to it",
             f"a value in {unit!r}",
-            f"State it in {wanted!r}.",
+            f"State it in {wanted!r}." if wanted else "It has no unit here: leave the unit out.",
         ) from error

@@ -68,3 +68,11 @@ def test_another_dimension_is_refused(unit, wanted):
     """The message says which unit would do."""
     with pytest.raises(UnitError, match=f"a value in {escape(repr(wanted))} or"):
         convert(1.0, unit, wanted, "row 3")
+
+
+def test_where_no_unit_is_wanted_none_is_named():
+    """Nobody is told to state a value in an empty unit."""
+    with pytest.raises(
+        UnitError, match=r"a plain number .*got a value in 'GPa'.*leave the unit out"
+    ):
+        convert(3.0, "GPa", "", "hardness [GPa]")
