@@ -80,7 +80,7 @@ def test_the_ordering_is_the_candidates_own():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"lattice": "fct"}, "one of fcc, bcc, hcp, got 'fct'"),
+        ({"lattice": "fct"}, "one of fcc, bcc, hcp, diamond, got 'fct'"),
         ({"supercell": (2, 0, 2)}, "three whole numbers of at least 1"),
         ({"supercell": (2, 2)}, "three whole numbers of at least 1"),
         ({"start": -1.0}, "a length above 0 angstrom"),

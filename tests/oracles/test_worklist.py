@@ -112,6 +112,17 @@ def test_what_is_unchanged_is_not_written_again(out):
     ]
 
 
+def test_a_worklist_that_was_cut_off_is_written_again(out):
+    """As after kill -9 between the note of what is written and the last of the files."""
+    lab, folder = out
+    before = (folder / "worklist.csv").read_bytes()
+    lab.submit(ASKED[:1])
+    after = (folder / "worklist.csv").read_bytes()
+    (folder / "worklist.csv").write_bytes(before)
+    lab.submit(ASKED[:1])
+    assert (folder / "worklist.csv").read_bytes() == after != before
+
+
 def test_a_form_that_was_filled_in_where_it_was_is_not_lost(out):
     """It is put aside before the worklist is written anew, and can be moved to results/."""
     lab, folder = out
