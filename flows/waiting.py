@@ -51,15 +51,18 @@ def _is_gone(worker: str) -> bool:
 
 
 def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> str:
-    """How many results are missing of those asked together, since when, and what was refused."""
+    """How many results are missing of those asked together, since when; what people must mend."""
     first, pending = campaign.pending[0], campaign.pending
     since, together = _asked(first, entries)
     whole = max(len(together), len(pending))
-    said = f"waiting for {len(pending)} of {whole} results since {day(since)}"
+    said = [f"waiting for {len(pending)} of {whole} results since {day(since)}"]
     latest = {each.receipt.file: each for each in campaign.ingested}
     refused = sum(r.row > 0 for each in latest.values() for r in each.receipt.rejected)
-    rows = "1 row" if refused == 1 else f"{refused} rows"
-    return f"{said}; {rows} rejected, in rejected/" if refused else said
+    if refused:
+        said.append(f"{'1 row' if refused == 1 else f'{refused} rows'} rejected, in rejected/")
+    if campaign.torn:
+        said.append(f"files disagree about {', '.join(campaign.torn)}: athanor lab resolve")
+    return "; ".join(said)
 
 
 def _asked(

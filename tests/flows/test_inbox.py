@@ -122,6 +122,7 @@ def test_a_person_resolves_a_conflict(furnace, athanor):
     (conflict,) = json.loads(athanor("lab", "inbox", folder, "--json").out)["conflicts"]
     assert conflict["claims"] == [["monday.csv:1", "100"], ["tuesday.csv:1", "90"]]
     assert athanor("lab", "worklist", folder, "--json").out.count(a) == 0
+    assert f"files disagree about {a}: athanor lab resolve" in athanor("status", folder).out
     keep = ("--keep", "tuesday.csv:1", "--reason", "monday was not calibrated")
     said = athanor("lab", "resolve", folder, a, *keep)
     assert "It is now strength 90 MPa" in said.out
