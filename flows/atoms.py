@@ -4,8 +4,9 @@ from pathlib import Path
 
 from flows.dft import asked
 from flows.refusal import nearest
-from flows.settings import AtomsTable, PoolStructureTable, SlabTable, SubstitutionTable
 from flows.structure import builder, options
+from flows.tables.oracle import AtomsTable
+from flows.tables.structure import PoolStructureTable, SlabTable, SubstitutionTable
 from loop.errors import SettingsError
 from loop.records import Problem
 from loop.units import convert

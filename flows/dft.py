@@ -12,13 +12,9 @@ from typing import Any
 from ase.data import atomic_numbers
 
 from flows.refusal import nearest
-from flows.settings import (
-    AtomsTable,
-    EspressoTable,
-    GpawTable,
-    PrototypeTable,
-    SubstitutionTable,
-)
+from flows.tables.dft import EspressoTable, GpawTable
+from flows.tables.oracle import AtomsTable
+from flows.tables.structure import PrototypeTable, SubstitutionTable
 from loop.errors import SettingsError
 from loop.records import Problem
 from loop.space.composition import Composition

@@ -8,16 +8,14 @@ from typing import assert_never
 from flows.around import around
 from flows.own import instance
 from flows.refusal import nearest
-from flows.settings import (
+from flows.settings import FolderTable, Oracles, WeighTable
+from flows.tables.oracle import (
     AtomsTable,
     CommandTable,
-    FolderTable,
     FunctionTable,
-    Oracles,
     OwnTable,
     ServiceTable,
     TableTable,
-    WeighTable,
 )
 from loop.choices import PLACE
 from loop.errors import SettingsError

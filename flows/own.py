@@ -5,7 +5,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from flows.folder import create
-from flows.settings import OwnTable
+from flows.tables.oracle import OwnTable
 from loop.errors import OracleError, SettingsError
 from loop.protocols import Declaration, Oracle
 from oracles.function import load

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.refusal import nearest
-from flows.settings import PoolTable
 from flows.sheet import Sheet, numbers, readable, sheet
+from flows.tables.problem import PoolTable
 from loop.cost import WHERE
 from loop.errors import SettingsError
 from loop.space.pool import Ids, Listing, Pool, pool

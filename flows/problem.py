@@ -8,7 +8,9 @@ from typing import Any, assert_never
 
 from flows.folder import FILE
 from flows.refusal import nearest
-from flows.settings import (
+from flows.settings import ProposerTable, Settings, parse
+from flows.tables.oracle import TableTable
+from flows.tables.problem import (
     CategoricalTable,
     CompositionTable,
     ConstraintTable,
@@ -19,11 +21,7 @@ from flows.settings import (
     OrdinalTable,
     Parameters,
     PoolTable,
-    ProposerTable,
-    Settings,
     SpanTable,
-    TableTable,
-    parse,
 )
 from loop.choices import Acquisition
 from loop.cost import LEARNT, WHERE, require_cost

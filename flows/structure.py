@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
 from flows.refusal import nearest
-from flows.settings import (
-    AtomsTable,
+from flows.tables.oracle import AtomsTable
+from flows.tables.structure import (
     BulkElementTable,
     PoolStructureTable,
     PrototypeTable,

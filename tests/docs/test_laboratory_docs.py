@@ -11,7 +11,8 @@ import pytest
 from flows.folder import FILE
 from flows.oracle import oracle
 from flows.problem import problem
-from flows.settings import FolderTable, FunctionTable, parse
+from flows.settings import FolderTable, parse
+from flows.tables.oracle import FunctionTable
 from loop.campaign import Campaign
 from loop.errors import LoopError
 from loop.ids import nth_id

@@ -335,7 +335,7 @@ import resource, sys
 import flows.rig
 from pathlib import Path
 from flows.pool import made
-from flows.settings import PoolTable
+from flows.tables.problem import PoolTable
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 table = PoolTable(kind="pool", name="m", file=sys.argv[2])

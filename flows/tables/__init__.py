@@ -1,0 +1,1 @@
+"""The tables of campaign.toml: one strict model each."""
