@@ -9,6 +9,7 @@ from getpass import getuser
 from pathlib import Path
 
 from flows.folder import known, ledger_url, read, remembered
+from flows.refusal import nearest
 from flows.typed import values
 from flows.views import found, praise
 from loop.campaign import Campaign, Result
@@ -29,7 +30,7 @@ from loop.people import (
     settled,
     vetoing,
 )
-from loop.records import Candidate, Json
+from loop.records import REAL, Candidate, Json, Problem
 from loop.run import Rig, begin, decide, settle
 
 
@@ -99,8 +100,19 @@ def go_on(folder: Path, reason: str, by: str, *, only_stopped: bool) -> None:
         _settle(folder, found[0], resuming(reason, by))
 
 
-def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: str) -> Candidate:
-    """Propose the point of these words, or that of a candidate once more; the new candidate."""
+def ask(
+    rig: Rig,
+    words: Sequence[str],
+    reason: str,
+    by: str,
+    *,
+    replicate: str | None = None,
+    oracle: str | None = None,
+) -> Candidate:
+    """Propose the point of these words, or that of a candidate once more; the new candidate.
+
+    An `oracle` that stands in is asked alone; the real ones, the default, are asked together.
+    """
     if bool(words) == (replicate is not None):
         raise CampaignError(
             "ask",
@@ -108,13 +120,30 @@ def ask(rig: Rig, words: Sequence[str], replicate: str | None, reason: str, by: 
             "both" if words else "neither",
             "Name one of them.",
         )
+    if replicate is not None and oracle is not None:
+        remedy = "The point for another oracle: athanor ask DIR NAME=VALUE ... --oracle NAME."
+        expected = "no --oracle: who was asked before is asked once more"
+        raise CampaignError("ask", expected, repr(oracle), remedy)
     begin(rig)
-    budget = rig.rules.evaluations
     if replicate is not None:
-        decision = repeating(replicate, reason, by, budget=budget)
+        decision = repeating(replicate, reason, by, budget=rig.rules)
     else:
-        decision = asking(values(words, rig.problem.space), reason, by, budget=budget)
+        point = values(words, rig.problem.space)
+        fidelity = _fidelity(rig.problem, oracle)
+        decision = asking(point, reason, by, budget=rig.rules, fidelity=fidelity)
     return list(decide(rig, decision).candidates.values())[-1]
+
+
+def _fidelity(problem: Problem, oracle: str | None) -> str:
+    """What an oracle is asked about; CampaignError where none has that name."""
+    if oracle is None:
+        return REAL
+    names = {name: REAL for name in problem.fidelity(REAL).oracles if name}
+    names |= {each.name: each.name for each in problem.stand_ins}
+    if oracle not in names:
+        expected = f"one of {', '.join(names)}" if names else "none, where there is one oracle"
+        raise CampaignError("--oracle", expected, repr(oracle), nearest(oracle, list(names)))
+    return names[oracle]
 
 
 def told(campaign: Campaign, changed: Consequences) -> list[str]:

@@ -48,19 +48,23 @@ def veto(
 
 
 @people.command()
-def ask(
+def ask(  # noqa: PLR0913 - an argument for every word of the command
     folder: Dir,
     values: Annotated[
         list[str] | None, typer.Argument(help="The point: T=900 solvent=water alloy.Cu=0.5 ...")
     ] = None,
+    *,
     replicate: Annotated[
         str | None, typer.Option(metavar="ID", help="The point of this candidate once more.")
+    ] = None,
+    oracle: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of several: a stand-in, or the real thing.")
     ] = None,
     reason: Why = "",
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose a point of your own; it counts toward the budget like any other.
+    """Propose a point of your own; it counts toward the budget, and its cost, like any other.
 
     Every parameter is named, with numbers in its unit; of a composition, the fractions that are
     not zero. The next turn, or the run that goes on, hands it to the oracle.
@@ -68,6 +72,8 @@ def ask(
     Example: athanor ask my-lab T=900 alloy.Cu=0.5 alloy.Ni=0.5 --reason "a hunch"
 
     Example: athanor ask my-lab --replicate 0002-nqp --reason "is it as good as it looks?"
+
+    Example: athanor ask my-lab T=900 alloy.Cu=1 --oracle emt --reason "what does EMT say?"
     """
     one_thread()
     from flows.people import ask, user
@@ -76,12 +82,14 @@ def ask(
     from loop.space.values import written
 
     rig = load(folder.absolute()).rig
-    asked = ask(rig, values or [], replicate, reason, user() if by is None else by)
+    who = user() if by is None else by
+    asked = ask(rig, values or [], reason, who, replicate=replicate, oracle=oracle)
+    whom = rig.problem.fidelity(asked.fidelity).called if rig.problem.fidelities else ""
     if as_json:
         said = {"candidate": asked.id, "point": plain(asked.point), "why": asdict(asked.why)}
-        print(json.dumps(said, indent=1))  # noqa: T201
+        print(json.dumps(said | {"oracle": whom}, indent=1))  # noqa: T201
     else:
-        out.print(f"Asked: {asked.id} at {written(asked.point)}.")
+        out.print(f"Asked{f' of {whom}' if whom else ''}: {asked.id} at {written(asked.point)}.")
 
 
 @people.command()

@@ -8,12 +8,13 @@ whom.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from loop.campaign import Campaign, Result
 from loop.decisions import Decision
 from loop.errors import CampaignError
 from loop.records import (
+    REAL,
     Candidate,
     Edited,
     Event,
@@ -26,9 +27,24 @@ from loop.records import (
     Why,
 )
 from loop.space.values import Point
+from loop.spending import left, pays, price
 
 Stop: TypeAlias = Literal["", "soon", "now"]  # as Paused has it
 STOPS: tuple[Stop, ...] = ("", "soon", "now")
+
+
+class Budget(Protocol):
+    """What may be spent, as the stop rules have it: so many candidates, and a cost if stated."""
+
+    @property
+    def evaluations(self) -> int:
+        """How many candidates."""
+        ...
+
+    @property
+    def cost(self) -> float | None:
+        """In the unit of the fidelities' costs."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,19 +185,15 @@ def consequences(campaign: Campaign, candidate: str) -> Consequences:
     )
 
 
-def asking(point: Point, reason: str, by: str = "", *, budget: int) -> Decision:
+def asking(
+    point: Point, reason: str, by: str = "", *, budget: Budget, fidelity: str = REAL
+) -> Decision:
     """Propose a point that a person has chosen; SpaceError or CampaignError where it cannot be."""
 
     def decide(campaign: Campaign) -> list[Event]:
-        space = campaign.problem.space
+        space, view = campaign.problem.space, campaign.at(fidelity)
         space.check(point)
-        asked = dict(
-            zip(
-                space.keys(campaign.own_rows),
-                (each.id for each in campaign.own),
-                strict=True,
-            )
-        )
+        asked = dict(zip(space.keys(view.own_rows), (each.id for each in view.own), strict=True))
         earlier = asked.get(space.keys(space.encode([point]))[0])
         if earlier is not None:
             raise CampaignError(
@@ -190,19 +202,24 @@ def asking(point: Point, reason: str, by: str = "", *, budget: int) -> Decision:
                 f"that of {earlier}, {state(campaign, earlier)}",
                 f"To ask it once more: athanor ask DIR --replicate {earlier}.",
             )
-        return _proposed(campaign, point, Why(origin="manual", cause=_said(reason, by)), budget)
+        why = Why(origin="manual", cause=_said(reason, by))
+        return _proposed(campaign, point, why, budget, fidelity)
 
     return decide
 
 
-def repeating(candidate: str, reason: str, by: str = "", *, budget: int) -> Decision:
-    """Propose a candidate's point once more, under an id of its own; CampaignError if unknown."""
+def repeating(candidate: str, reason: str, by: str = "", *, budget: Budget) -> Decision:
+    """Propose a candidate's point once more, under an id of its own; CampaignError if unknown.
+
+    It is asked of whom the candidate was asked.
+    """
 
     def decide(campaign: Campaign) -> list[Event]:
         require_known(campaign, candidate)
         cause = f"{candidate} once more, {_said(reason, by)}".removesuffix(", ")
         why = Why(origin="replicate", cause=cause)
-        return _proposed(campaign, campaign.candidates[candidate].point, why, budget)
+        again = campaign.candidates[candidate]
+        return _proposed(campaign, again.point, why, budget, again.fidelity)
 
     return decide
 
@@ -252,8 +269,10 @@ def state(campaign: Campaign, candidate: str) -> str:
     return "waiting" if running is None else f"being evaluated by {running.worker}"
 
 
-def _proposed(campaign: Campaign, point: Point, why: Why, budget: int) -> list[Event]:
-    """The event of one candidate, where the campaign goes on and an evaluation is left."""
+def _proposed(
+    campaign: Campaign, point: Point, why: Why, budget: Budget, fidelity: str
+) -> list[Event]:
+    """The event of one candidate, where the campaign goes on and the budget pays for it."""
     if campaign.closed is not None:
         raise CampaignError(
             "campaign",
@@ -261,14 +280,24 @@ def _proposed(campaign: Campaign, point: Point, why: Why, budget: int) -> list[E
             f"one that was closed: {campaign.closed}",
             "Raise stop.evaluations in campaign.toml, or `athanor reopen` it.",
         )
-    if campaign.asked >= budget:
+    if campaign.asked >= budget.evaluations:
         raise CampaignError(
             "budget",
-            f"fewer than {budget} candidates",
+            f"fewer than {budget.evaluations} candidates",
             f"{campaign.asked} that count",
             "Raise stop.evaluations in campaign.toml, or veto one that waits.",
         )
-    return [Proposed(candidates=(Candidate(id=campaign.ids(1)[0], point=point, why=why),))]
+    if not pays(campaign, fidelity, budget.cost):
+        called = campaign.problem.fidelity(fidelity).called
+        raise CampaignError(
+            "budget",
+            f"{price(campaign, fidelity):g} left, the cost of a candidate of {called}",
+            f"{left(campaign, budget.cost):g}",
+            "Raise stop.cost in campaign.toml, or veto one that waits.",
+        )
+    (key,) = campaign.ids(1)
+    candidate = Candidate(id=key, point=point, why=why, fidelity=fidelity)
+    return [Proposed(candidates=(candidate,))]
 
 
 def require_reason(reason: str) -> None:

@@ -24,7 +24,8 @@ from loop.protocols import Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
 from loop.space.rounding import rounded
 from loop.space.values import Value
-from loop.stopping import StopRules, affordable, left, require_rules, room, stop_reason
+from loop.spending import left
+from loop.stopping import StopRules, affordable, require_rules, room, stop_reason
 
 Answers: TypeAlias = Sequence[Observation | Receipt]
 LOOK_S = 5.0  # how often a laboratory's files are read while evaluations are in flight
@@ -370,7 +371,7 @@ def _proposed(rig: Rig, campaign: Campaign, count: int) -> Sequence[Event]:
     if paid or campaign.pending:
         return [Proposed(candidates=tuple(paid))] if paid else []
     what = campaign.problem.fidelity(candidates[0].fidelity).called
-    rest = f"{left(rig.rules, campaign):g} is left"
+    rest = f"{left(campaign, rig.rules.cost):g} is left"
     return closing(f"budget: {rest}, less than a candidate of {what} costs")(campaign)
 
 

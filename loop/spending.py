@@ -5,10 +5,13 @@ that waits, for it is as good as spent. Where hours are measured, those of its a
 of one that waits, the mean of what others at its fidelity took.
 """
 
+from math import inf
+
 from loop.campaign import Campaign, is_past
 from loop.records import Candidate
 
 HOUR_S = 3600.0
+ROUNDING = 1e-9  # ten times 0.1 is 1
 
 
 def spent(campaign: Campaign) -> float:
@@ -33,6 +36,16 @@ def price(campaign: Campaign, fidelity: str) -> float:
     """What the next candidate of a fidelity will cost; measured hours are those of the mean."""
     stated = campaign.problem.fidelity(fidelity)
     return stated.cost + (_mean(campaign, fidelity) if stated.measured else 0.0)
+
+
+def left(campaign: Campaign, budget: float | None) -> float:
+    """What of the budget may still be spent; without one there is no end to it."""
+    return inf if budget is None else budget - spent(campaign)
+
+
+def pays(campaign: Campaign, fidelity: str, budget: float | None) -> bool:
+    """Whether what is left of the budget pays for one more candidate of a fidelity."""
+    return price(campaign, fidelity) <= left(campaign, budget) * (1 + ROUNDING)
 
 
 def _mean(campaign: Campaign, fidelity: str) -> float:

@@ -6,15 +6,13 @@ Rules are settings; whether one holds is a pure function of the campaign, also a
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from loop.campaign import Campaign, is_past
 from loop.errors import SettingsError
 from loop.objective import Objective
 from loop.records import REAL, Candidate
-from loop.spending import price, spent
+from loop.spending import ROUNDING, left, pays, price, spent
 
-ROUNDING = 1e-9  # ten times 0.1 is 1
 FEW = 10  # below this many answers a share of failures says nothing
 
 
@@ -77,7 +75,7 @@ def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
             return f"invalid input: {failed.message.rstrip('.')}, the same for every candidate"
     if campaign.answered >= rules.evaluations:
         return f"budget: {rules.evaluations} evaluations"
-    if rules.cost is not None and not campaign.pending and not pays(rules, campaign, REAL):
+    if rules.cost is not None and not campaign.pending and not pays(campaign, REAL, rules.cost):
         return f"budget: {spent(campaign):g} of {rules.cost:g} spent, too little is left for more"
     reached = _reached(rules, campaign)
     if reached is not None:
@@ -88,21 +86,11 @@ def stop_reason(rules: StopRules, campaign: Campaign) -> str | None:
     return _too_many_failures(rules, campaign)
 
 
-def left(rules: StopRules, campaign: Campaign) -> float:
-    """What of the budget may still be spent; without one there is no end to it."""
-    return inf if rules.cost is None else rules.cost - spent(campaign)
-
-
-def pays(rules: StopRules, campaign: Campaign, fidelity: str) -> bool:
-    """Whether what is left pays for one more candidate of a fidelity."""
-    return price(campaign, fidelity) <= left(rules, campaign) * (1 + ROUNDING)
-
-
 def affordable(
     rules: StopRules, campaign: Campaign, candidates: Sequence[Candidate]
 ) -> list[Candidate]:
     """The first of the candidates, up to the one that what is left does not pay for."""
-    rest, kept = left(rules, campaign) * (1 + ROUNDING), list[Candidate]()
+    rest, kept = left(campaign, rules.cost) * (1 + ROUNDING), list[Candidate]()
     for candidate in candidates:
         rest -= price(campaign, candidate.fidelity)
         if rest < 0:

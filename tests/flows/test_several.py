@@ -8,13 +8,13 @@ from time import monotonic, sleep
 
 import pytest
 
-from flows import plain
+from flows import plain, session
 from flows.folder import known
 from flows.rig import load
 from flows.worker import worker
 from loop.errors import SettingsError
 from loop.ledger import Ledger
-from loop.records import Closed
+from loop.records import REAL, Closed
 from loop.run import turn, turns
 from loop.spending import spent
 
@@ -130,6 +130,54 @@ def test_a_calculator_stands_in_for_a_laboratory(ladder):
     assert [len(campaign.at(f).results) for f in ("cheap", "")] == [6, 2]
     assert all(each.values["y"] <= 5 for each in campaign.results)
     assert not any(each.fidelity for each in campaign.candidates.values() if each in campaign.own)
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_stand_in_and_the_real_thing_are_asked_through_prefect(ladder):
+    """The model decides whom it asks, two at a time: every answer is recorded for its oracle."""
+    folder = ladder(CHEAP + DEAR, stop="cost = 6\n[run]\nworkers = 2\n")
+    assert session.run(load(folder), take_over=False)
+    campaign, _ = known(folder)
+    cheap, dear = campaign.at("cheap").results, campaign.results
+    assert all(each.values["y"] > 80 for each in cheap)
+    assert all(each.values["y"] <= 10 for each in dear)
+    assert len(cheap) > len(dear) >= 3
+    assert spent(campaign) == pytest.approx(0.1 * len(cheap) + len(dear))
+    assert "budget" in (campaign.closed or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "fidelity", "whom"),
+    [
+        (["--oracle", "cheap"], "cheap", "cheap"),
+        (["--oracle", "dear"], REAL, "dear"),
+        ([], REAL, "dear"),
+    ],
+)
+def test_a_person_names_the_oracle(ladder, athanor, words, fidelity, whom):
+    """A stand-in by its name, the real thing by its own or by none; it is said whom."""
+    folder = ladder(CHEAP + DEAR, stop="cost = 1\n")
+    assert f"Asked of {whom}: 0001-" in athanor("ask", folder, "x=0.5", *words).out
+    (waiting,) = known(folder)[0].pending
+    assert waiting.fidelity == fidelity
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["x=0.5", "--oracle", "chep"], "one of dear, cheap, got 'chep'. Did you mean 'cheap'?"),
+        (["x=0.5"], "budget: expected 1 left, the cost of a candidate of dear, got 0.5."),
+        (["--replicate", "0001-abc", "--oracle", "cheap"], "who was asked before"),
+    ],
+)
+def test_a_person_is_told_what_cannot_be_asked(ladder, athanor, words, says):
+    """An unknown oracle, one that the budget does not pay for, two ways at once: exit code 2."""
+    folder = ladder(CHEAP + DEAR, stop="cost = 0.5\n")
+    said = athanor("ask", folder, *words)
+    assert (said.code, says in " ".join(said.err.split())) == (2, True), said.err
 
 
 def test_oracles_complement_one_another(ladder):

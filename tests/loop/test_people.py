@@ -12,8 +12,10 @@ from loop.designs import Design
 from loop.errors import CampaignError, PoolExhausted, SpaceError
 from loop.people import asking, consequences, repeating, retracting, vetoing
 from loop.records import (
+    REAL,
     Closed,
     Event,
+    Fidelity,
     Ingested,
     Opened,
     Proposed,
@@ -40,6 +42,9 @@ ANSWERED = rigs.observed(ANSWER)
 HELD = rigs.asked(rigs.A, rigs.B, Categorical(name="gas", values=("Ar", "N2", "air")))
 MIX = Composition(name="alloy", elements=("Cu", "Ni", "Zn"))
 NEW = {"a": 0.25, "b": 0.75}
+CHEAP = Fidelity(name="cheap", targets=("y",), cost=0.1)
+LADDER = replace(PROBLEM, fidelities=(Fidelity(name=REAL, targets=("y",)), CHEAP))
+NINE = StopRules(evaluations=9)
 
 
 def of(*events):
@@ -90,7 +95,7 @@ def test_passing_trouble_can_be_vetoed():
     [
         vetoing([FIRST[:-1]], "no"),
         retracting(FIRST[:-1], "no"),
-        repeating(FIRST[:-1], "", budget=9),
+        repeating(FIRST[:-1], "", budget=NINE),
     ],
     ids=["veto", "retract", "repeat"],
 )
@@ -227,7 +232,7 @@ def test_retracting_the_incumbent_changes_the_course():
 
 def test_a_person_may_ask_for_a_point():
     """It is a candidate like any other, and says who wanted it and why."""
-    (event,) = asking(NEW, "a hunch", "Ann", budget=9)(of())
+    (event,) = asking(NEW, "a hunch", "Ann", budget=NINE)(of())
     assert isinstance(event, Proposed)
     (candidate,) = event.candidates
     assert (candidate.id, candidate.point) == (of().ids(1)[0], NEW)
@@ -239,9 +244,9 @@ def test_a_person_may_ask_for_a_point():
 def test_a_point_is_not_asked_for_twice_by_chance(point):
     """Whatever became of it; the message says how to repeat it on purpose."""
     events: list[Event] = [Opened(problem=HELD)]
-    events += asking(point, "", budget=9)(Campaign.replay(HELD, events))
+    events += asking(point, "", budget=NINE)(Campaign.replay(HELD, events))
     with pytest.raises(CampaignError, match=r"got that of 0001-..., waiting\. .*--replicate 0001"):
-        asking(point, "", budget=9)(Campaign.replay(HELD, events))
+        asking(point, "", budget=NINE)(Campaign.replay(HELD, events))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +256,7 @@ def test_a_point_is_not_asked_for_twice_by_chance(point):
 def test_a_point_outside_the_space_is_refused(point, said):
     """A missing, an illegal, and an unknown parameter."""
     with pytest.raises(SpaceError, match=said):
-        asking(point, "", budget=9)(of())
+        asking(point, "", budget=NINE)(of())
 
 
 @pytest.mark.parametrize(
@@ -264,12 +269,39 @@ def test_a_point_outside_the_space_is_refused(point, said):
 def test_asking_keeps_to_the_budget_and_the_end(events, said):
     """A person is not more than the budget says, either."""
     with pytest.raises(CampaignError, match=said):
-        asking(NEW, "", budget=3)(of(*events))
+        asking(NEW, "", budget=StopRules(evaluations=3))(of(*events))
+
+
+def test_a_stand_in_may_be_asked_for_what_the_real_thing_was():
+    """Another fidelity is another question; a replicate is asked of whom it was asked before."""
+    events: list[Event] = [Opened(problem=LADDER)]
+    for fidelity in ("", "cheap"):
+        now = Campaign.replay(LADDER, events)
+        events += asking(NEW, "", budget=NINE, fidelity=fidelity)(now)
+    campaign = Campaign.replay(LADDER, events)
+    assert [each.fidelity for each in campaign.pending] == ["", "cheap"]
+    (again,) = repeating(campaign.pending[1].id, "", budget=NINE)(campaign)
+    assert isinstance(again, Proposed)
+    assert again.candidates[0].fidelity == "cheap"
+    with pytest.raises(CampaignError, match="one that has not been asked for"):
+        asking(NEW, "", budget=NINE, fidelity="cheap")(campaign)
+
+
+@pytest.mark.parametrize(("fidelity", "pays"), [("cheap", True), ("", False)])
+def test_asking_keeps_to_the_cost(fidelity, pays):
+    """Half of the unit is left: a tenth of it is paid for, the whole is not, and that is said."""
+    campaign = Campaign.replay(LADDER, [Opened(problem=LADDER)])
+    half = StopRules(evaluations=9, cost=0.5)
+    if pays:
+        assert asking(NEW, "", budget=half, fidelity=fidelity)(campaign)
+    else:
+        with pytest.raises(CampaignError, match=r"1 left, the cost .* got 0\.5\. Raise stop.cost"):
+            asking(NEW, "", budget=half, fidelity=fidelity)(campaign)
 
 
 def test_a_replicate_is_a_candidate_of_its_own():
     """The same point under a new id: two answers, two results at one point."""
-    (event,) = repeating(FIRST, "too good", "Ann", budget=9)(of(*ANSWERED))
+    (event,) = repeating(FIRST, "too good", "Ann", budget=NINE)(of(*ANSWERED))
     assert isinstance(event, Proposed)
     (again,) = event.candidates
     assert again.why == Why(origin="replicate", cause=f"{FIRST} once more, asked by Ann: too good")
