@@ -7,7 +7,7 @@ list of shifts has to be kept: the ledger says who is at what.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeAlias
@@ -37,15 +37,17 @@ CALLED_OFF: State[None] = Cancelled(message="Nothing is left to do.")
 Keep: TypeAlias = Callable[[Setup, Campaign], None]
 
 
-def directed(folder: Path, us: Worker) -> Iterator[Campaign]:
+def directed(folder: Path, us: Worker, in_flight: int | None = None) -> Iterator[Campaign]:
     """Propose, and see to it that shifts are there to evaluate, until the campaign is closed.
 
-    The campaign, whenever it has changed.
+    The campaign, whenever it has changed. `in_flight` shifts, where run.workers is not to say it.
     """
     seen, closed = 0, False
     with crew(loaded(folder), us) as keep:
         while not closed:  # again where another process amends the settings
             setup = loaded(folder)
+            if in_flight is not None:
+                setup = replace(setup, workers=in_flight)
             for campaign in direct(setup.rig):
                 keep(setup, campaign)
                 closed = is_over(campaign)

@@ -23,6 +23,7 @@ from oracles.folder.rejected import write_rejected
 LOOK_S = 30
 
 Seen: TypeAlias = frozenset[tuple[str, int, int]]
+Look: TypeAlias = tuple[Seen, int]  # the files, and how far the ledger was
 
 
 def take(setup: Setup, worker: Worker) -> Campaign:
@@ -50,35 +51,45 @@ def _labs(setup: Setup) -> list[Folder]:
 
 def run(setup: Setup, take: Callable[[], object]) -> None:
     """Let `take` take turns until the campaign is over; it reads campaign.toml each time."""
-    results = setup.folder / "results"
-    results.mkdir(exist_ok=True)
-    seen: tuple[Seen, int] | None = None
+    seen: Look | None = None
     while True:
-        files = _seen(setup.folder)
-        if (files, replay(setup.rig).seq) != seen:
-            take()
-            after = replay(setup.rig)
-            seen = (files, after.seq)
-            if is_over(after):
-                return
-            continue  # what arrived during the turn is looked at before we wait
-        results.mkdir(exist_ok=True)  # a share that was unmounted comes back
-        _wait(results, next((lab.reading.poll_s for lab in _labs(setup)), None))
+        seen = drain(setup, take, seen)
+        if is_over(replay(setup.rig)):
+            return
+        wait(setup)
 
 
-def _wait(results: Path, poll_s: float | None) -> None:
+def drain(setup: Setup, take: Callable[[], object], seen: Look | None = None) -> Look:
+    """Let `take` take turns until it has seen all that there is, or all is over; what it saw.
+
+    What arrived during the last turn is looked at, too.
+    """
+    (setup.folder / "results").mkdir(exist_ok=True)
+    while (files := look(setup.folder), replay(setup.rig).seq) != seen:
+        take()
+        after = replay(setup.rig)
+        seen = (files, after.seq)
+        if is_over(after):
+            break
+    return seen
+
+
+def wait(setup: Setup, look_s: float = LOOK_S) -> None:
     """Until something changes, or it is time to look; a share that tells nothing is polled."""
+    results = setup.folder / "results"
+    results.mkdir(exist_ok=True)  # a share that was unmounted comes back
+    poll_s = next((lab.reading.poll_s for lab in _labs(setup)), None)
     changes = watch(
         results,
         force_polling=poll_s is not None,
         poll_delay_ms=round(1000 * (poll_s or 1)),
-        rust_timeout=LOOK_S * 1000,
+        rust_timeout=round(look_s * 1000),
         yield_on_timeout=True,
     )
     next(changes, None)
 
 
-def _seen(folder: Path) -> Seen:
+def look(folder: Path) -> Seen:
     """Name, size and time of last change (also of permissions) of everything that is read."""
     results = folder / "results"
     files = [folder / FILE, *(results.iterdir() if results.is_dir() else ())]

@@ -21,13 +21,12 @@ from prefect.runtime import flow_run
 
 from flows.folder import FILE
 from flows.rig import loaded
-from flows.tasks import evaluate
+from flows.tasks import evaluate, evaluation
 from flows.worker import HOST, name, worker
 from loop.decisions import SAFE
 from loop.errors import SettingsError
 from loop.records import Candidate, Json
 from loop.run import POLL_S, Rig, Worker, claim, is_over, release, replay, waiting
-from loop.space.values import written
 
 IDLE_S = 60.0  # a shift that finds nothing to do for so long ends, and another is begun when needed
 LEASE_S = 60.0  # a killed process gives its places back after so long
@@ -64,8 +63,8 @@ def work(folder: Path) -> str:
     us = worker(loaded(folder).rig.oracle.declaration.wall_s)
     count = 0
     for candidate in candidates(folder, us):
-        named = f"{candidate.id} {written(candidate.point)}"[:200]
-        evaluate.with_options(task_run_name=named)(str(folder), candidate.id)
+        named = evaluate.with_options(task_run_name=evaluation(loaded(folder), candidate))
+        named(str(folder), candidate.id)
         count += 1
     return f"{count} evaluations by {name()}"
 

@@ -10,8 +10,13 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 
 from flows import artifacts, plain
 from flows.campaign import campaign
@@ -50,12 +55,19 @@ def states(folder) -> list[str]:
     return sorted(str(run.state and run.state.name) for run in flow_runs(folder))
 
 
-def task_runs(folder) -> list[str]:
-    """The names of the evaluations that Prefect has on record as completed."""
+def task_runs(folder) -> list[TaskRun]:
+    """The evaluations that Prefect has on record as completed."""
     ids = FlowRunFilterId(any_=[run.id for run in flow_runs(folder)])
     with get_client(sync_client=True) as client:
         runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=ids))
-    return [run.name for run in runs if run.state and run.state.type == StateType.COMPLETED]
+    return [run for run in runs if run.state and run.state.type == StateType.COMPLETED]
+
+
+def logs(run: FlowRun) -> list[str]:
+    """What the flow run has logged so far."""
+    its_own = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+    with get_client(sync_client=True) as client:
+        return [each.message for each in client.read_logs(log_filter=its_own)]
 
 
 def overlap(folder) -> int:
@@ -74,7 +86,25 @@ def test_evaluations_are_tasks_with_n_in_flight(make):
     found = known(folder)[0]
     assert (found.answered, overlap(folder)) == (12, 3)
     until(lambda: len(task_runs(folder)) == 12)
-    assert {each.split()[0] for each in task_runs(folder)} == set(found.candidates)
+    for run, candidate in zip(
+        sorted(task_runs(folder), key=lambda each: each.name), sorted(found.candidates), strict=True
+    ):
+        assert run.name.startswith(f"test · {candidate} x = ")
+        assert set(run.tags) >= {"test", candidate}
+
+
+def test_a_run_says_what_it_did(make):
+    """Its name is for people, its tags find it, its message says how it ended, its log why."""
+    folder = make(evaluations=3)
+    asyncio.run(campaign(str(folder)))
+    (run,) = flow_runs(folder)
+    assert run.name == "test · turns 1 to 3"
+    assert {"athanor", "test"} < set(run.tags)
+    assert run.state is not None
+    assert run.state.message == "ended: budget: 3 evaluations"
+    until(lambda: any("ended" in line for line in logs(run)))
+    first = next(iter(known(folder)[0].candidates))
+    assert [line for line in logs(run) if line.startswith(f"  {first}") and "design" in line]
 
 
 def test_with_and_without_prefect_the_history_is_the_same(make):
