@@ -142,15 +142,20 @@ class Campaign:
         known = before.candidates
         if any(self.candidates[each] is not known[each] for each in touched if each in known):
             return  # a point was edited
+        late = list(islice(self.candidates.values(), len(before.candidates), None))
         if "rows" in vars(before):
-            late = islice(self.candidates.values(), len(before.candidates), None)
             more = self.problem.space.encode(each.point for each in late)
-            mine["rows"] = np.vstack([before.rows, more])
+            mine["rows"] = np.vstack([before.rows, more]) if late else before.rows
+        if "own" in vars(before):
+            mine["own"] = (*before.own, *(each for each in late if each.fidelity == self.fidelity))
+        if "attached" in vars(before):
+            mine["attached"] = before.attached + sum(map(is_past, late))
         old: Mapping[str, _Account] | None = vars(before).get("_accounts")
         if old is None:
             return
         news = {each: self._account(self.candidates[each]) for each in touched}
-        mine["_accounts"] = accounts = {**old, **news}
+        is_same = all(old.get(each) == new for each, new in news.items())
+        mine["_accounts"] = accounts = old if is_same else {**old, **news}
         changes = [(old.get(each, _UNASKED), new) for each, new in news.items()]
         if all(was.waits or was is _UNASKED or not new.waits for was, new in changes):
             asked = (self.candidates[each] for each in news if each not in old)
@@ -158,9 +163,13 @@ class Campaign:
             mine["pending"] = tuple(each for each in both if accounts[each.id].waits)
         if all(was.refusal is new.refusal for was, new in changes):
             mine["failures"] = before.failures
+        if not any(was.torn or new.torn for was, new in changes):
+            mine["torn"] = before.torn
 
     def at(self, fidelity: str) -> "Campaign":
         """The same campaign, looked at one fidelity: its results, its failures, its best."""
+        if fidelity == self.fidelity:
+            return self
         view = replace(self, fidelity=self.problem.fidelity(fidelity).name)
         shared = {key: x for key, x in vars(self).items() if key in {"_accounts", "rows"}}
         vars(view).update(shared)
@@ -477,22 +486,31 @@ class _Fold:
         self.space = before.problem.space
         self.touched: dict[str, None] = {}
         self.own: set[str] = set()  # candidates whose claims are no longer those of `before`
+        self.copied: set[str] = set()  # fields that are no longer those of `before`
         self.seq = before.seq
         self.opened, self.settings = before.opened, before.settings
-        self.candidates = dict(before.candidates)
-        self.observations = dict(before.observations)
-        self.running = dict(before.running)
-        self.attempts = dict(before.attempts)
-        self.cut_off = dict(before.cut_off)
-        self.vetoed = dict(before.vetoed)
-        self.edited = dict(before.edited)
-        self.retracted = dict(before.retracted)
-        self.informing = dict(before.informing)
-        self.claims = dict(before.claims)
-        self.resolved = list(before.resolved)
-        self.ingested = list(before.ingested)
-        self.attachments = list(before.attachments)
+        self.candidates = before.candidates
+        self.observations = before.observations
+        self.running = before.running
+        self.attempts = before.attempts
+        self.cut_off = before.cut_off
+        self.vetoed = before.vetoed
+        self.edited = before.edited
+        self.retracted = before.retracted
+        self.informing = before.informing
+        self.claims = before.claims
+        self.resolved = before.resolved
+        self.ingested = before.ingested
+        self.attachments = before.attachments
         self.turn, self.closed, self.paused = before.turn, before.closed, before.paused
+
+    def of(self, name: str) -> dict[str, Any]:
+        """A field to be written in: the campaign before keeps its own."""
+        if name not in self.copied:
+            self.copied.add(name)
+            setattr(self, name, dict(getattr(self, name)))
+        field: dict[str, Any] = getattr(self, name)
+        return field
 
     @property
     def state(self) -> dict[str, Any]:
@@ -508,7 +526,7 @@ class _Fold:
             case Amended():
                 self.settings = event.settings
             case Attached():
-                self.attachments.append(event)
+                self.attachments = (*self.attachments, event)
                 self._ask(event.candidates)
                 self._answer(event.observations)
             case Proposed():
@@ -516,27 +534,27 @@ class _Fold:
                 self.turn += 1
             case Vetoed():
                 self._known(event.candidate)
-                self.vetoed[event.candidate] = event
-                self.running.pop(event.candidate, None)
+                self.of("vetoed")[event.candidate] = event
+                self.of("running").pop(event.candidate, None)
             case Edited():
                 self._edit(event)
             case Started():
                 self._start(event)
             case Released():
                 self._known(event.candidate)
-                self.running.pop(event.candidate, None)
+                self.of("running").pop(event.candidate, None)
             case Observed():
                 self._answer((event.observation,))
             case Ingested():
-                self.ingested.append(event)
+                self.ingested = (*self.ingested, event)
                 for candidate in event.corrected:
-                    self.informing.pop(candidate, None)
+                    self.of("informing").pop(candidate, None)
                 self._ingest(event)
             case Resolved():
                 self._known(event.candidate)
                 self._resolve(event)
             case Corrected(observation=answer):
-                self.informing.pop(answer.candidate, None)
+                self.of("informing").pop(answer.candidate, None)
                 self._answer((answer,))
             case Retracted():
                 self._retract(event)
@@ -562,10 +580,10 @@ class _Fold:
 
     def _retract(self, event: Retracted) -> None:
         self._known(event.candidate)
-        self.retracted[event.candidate] = event
-        self.running.pop(event.candidate, None)
+        self.of("retracted")[event.candidate] = event
+        self.of("running").pop(event.candidate, None)
         known, _ = self.informing.get(event.candidate, (len(self.candidates), None))
-        self.informing[event.candidate] = (known, len(self.candidates))
+        self.of("informing")[event.candidate] = (known, len(self.candidates))
 
     def _ingest(self, event: Ingested) -> None:
         """Row by row, as they stand in the file: what holds must not depend on what is an echo."""
@@ -580,17 +598,17 @@ class _Fold:
 
     def _resolve(self, event: Resolved) -> None:
         """What is kept counts as said only now, for whatever it has led to."""
-        self.resolved.append(event)
+        self.resolved = (*self.resolved, event)
         self._claims(event.candidate).keep(event.file, event.row)
         if event.candidate not in self.retracted:
-            self.informing[event.candidate] = (len(self.candidates), None)
+            self.of("informing")[event.candidate] = (len(self.candidates), None)
 
     def _start(self, event: Started) -> None:
         self._known(event.candidate)
         if event.candidate in self.running:
-            self.cut_off[event.candidate] = self.cut_off.get(event.candidate, 0) + 1
-        self.running[event.candidate] = event
-        self.attempts[event.candidate] = event.attempt
+            self.of("cut_off")[event.candidate] = self.cut_off.get(event.candidate, 0) + 1
+        self.of("running")[event.candidate] = event
+        self.of("attempts")[event.candidate] = event.attempt
 
     def _edit(self, event: Edited) -> None:
         """The candidate asks for another point; what was predicted of the old one is void."""
@@ -602,15 +620,15 @@ class _Fold:
         said = f"{editor}: {event.reason}; it was {written(before)}"
         cause = "; ".join(filter(None, [asked.why.cause, said]))
         why = replace(asked.why, cause=cause, value=None, predicted={}, nearest="", distance=None)
-        self.candidates[event.candidate] = replace(asked, point=point, why=why)
-        self.edited[event.candidate] = event
+        self.of("candidates")[event.candidate] = replace(asked, point=point, why=why)
+        self.of("edited")[event.candidate] = event
 
     def _pardon(self) -> None:
         """Ask again what failed for settings that have been put right since."""
         for candidate, observations in self.observations.items():
             last = observations[-1]
             if isinstance(last, Failed) and last.kind == "invalid_input":
-                self.claims.pop(candidate, None)
+                self.of("claims").pop(candidate, None)
                 self.touched[candidate] = None
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
@@ -621,7 +639,7 @@ class _Fold:
                 )
             point = self.space.complete(candidate.point)
             is_whole = point is candidate.point
-            self.candidates[candidate.id] = (
+            self.of("candidates")[candidate.id] = (
                 candidate if is_whole else replace(candidate, point=point)
             )
             self.touched[candidate.id] = None
@@ -630,19 +648,19 @@ class _Fold:
         for observation in observations:
             self._known(observation.candidate)
             if not observation.source.file:  # a row in a file ends no evaluation by another oracle
-                self.running.pop(observation.candidate, None)
+                self.of("running").pop(observation.candidate, None)
             self._keep(observation)
             if isinstance(observation, Measured):  # it was made all the same: that is a fact
-                self.vetoed.pop(observation.candidate, None)
+                self.of("vetoed").pop(observation.candidate, None)
             elif observation.kind in TRANSIENT:
                 continue  # nothing is learnt from it
             if observation.candidate not in self.retracted:
-                self.informing.setdefault(observation.candidate, (len(self.candidates), None))
+                self.of("informing").setdefault(observation.candidate, (len(self.candidates), None))
 
     def _keep(self, observation: Observation) -> None:
         observation = self._whole(observation)
         before = self.observations.get(observation.candidate, ())
-        self.observations[observation.candidate] = (*before, observation)
+        self.of("observations")[observation.candidate] = (*before, observation)
         self._claim(observation)
 
     def _whole(self, observation: Observation) -> Observation:
@@ -659,7 +677,7 @@ class _Fold:
         """The claims on a candidate, to be added to: the campaign before keeps its own."""
         if candidate not in self.own:
             self.own.add(candidate)
-            self.claims[candidate] = self.claims.get(candidate, _UNSAID).copy()
+            self.of("claims")[candidate] = self.claims.get(candidate, _UNSAID).copy()
         return self.claims[candidate]
 
     def _known(self, candidate: str) -> None:

@@ -9,6 +9,7 @@ for the first time go first.
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain, repeat
 from math import isinf
 
 import numpy as np
@@ -71,7 +72,7 @@ def fill(
 
 def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Sequence[Point]:
     """Up to `count` points that fill what the points asked for leave open."""
-    asked = [candidate.point for candidate in campaign.own]
+    asked = (candidate.point for candidate in campaign.own)
     if space.pool is None or space.fixed:
         is_whole = space is campaign.problem.space
         X = campaign.own_rows if is_whole else space.encode(asked)
@@ -98,13 +99,16 @@ def fresh(space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes]) 
     There are fewer where the space, or the budget for sampling it, has no more.
     """
     seen, rows = set(taken), list[Array]()
-    stale = 0
-    for block in _shuffled(space, seed) if space.size <= FEW_POINTS else _stream(space, seed):
+    stale, is_small = 0, space.size <= FEW_POINTS
+    for block in _shuffled(space, seed) if is_small else _stream(space, seed, len(taken)):
         before = len(rows)
-        for key, row in zip(space.keys(block), block, strict=True):
-            if key not in seen and len(rows) < count:
-                seen.add(key)
-                rows.append(row)
+        for i, key in enumerate(space.keys(block)):
+            if key in seen:
+                continue
+            if len(rows) == count:
+                break
+            seen.add(key)
+            rows.append(block[i])
         stale = 0 if len(rows) > before else stale + 1
         if len(rows) >= count or stale == BLOCKS:
             break
@@ -216,14 +220,18 @@ def _shuffled(space: SearchSpace, seed: int) -> Iterator[Array]:
     yield np.random.default_rng(seed).permutation(space.everything())
 
 
-def _stream(space: SearchSpace, seed: int) -> Iterator[Array]:
-    """Blocks of feasible rows by rejection; where that finds none, between and around corners."""
+def _stream(space: SearchSpace, seed: int, taken: int) -> Iterator[Array]:
+    """Blocks of feasible rows by rejection; where that finds none, between and around corners.
+
+    The second is as large as what has been `taken`, for most of that was drawn from here.
+    """
     sobol = scipy.stats.qmc.Sobol(
         sum(map(coordinates, space.parameters)), rng=np.random.default_rng(seed)
     )
+    sizes = chain([BLOCK, max(BLOCK, taken // BLOCK * BLOCK)], repeat(BLOCK))
     fruitless = 0
     while fruitless < FRUITLESS:
-        X = draw_all(space.parameters, sobol.random(BLOCK))
+        X = draw_all(space.parameters, sobol.random(next(sizes)))
         X = space.repair(X) if space.has_equality else space.snap(X)
         X = X[space.meets(X)]
         fruitless = 0 if len(X) else fruitless + 1

@@ -6,6 +6,7 @@ still name one candidate; a mistyped letter names none, and the nearest id is to
 
 import re
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from hashlib import blake2b
 from string import digits
 
@@ -28,11 +29,15 @@ class Register:
     """The ids of a campaign, to be found by whatever a person has written."""
 
     def __init__(self, ids: Collection[str]) -> None:
-        """Keep them, by code as well."""
+        """Keep them; by code as well where one of them is not written as it is."""
         self._ids = ids
-        self._by_code: dict[str, list[str]] = {}
-        for each in ids:
-            self._by_code.setdefault(code(each), []).append(each)
+
+    @cached_property
+    def _by_code(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for each in self._ids:
+            found.setdefault(code(each), []).append(each)
+        return found
 
     def find(self, written: str) -> str | None:
         """The one id that was meant, without guessing; None where there is none or several."""

@@ -55,6 +55,8 @@ def attaching(batches: Sequence[Batch], reason: str = "", by: str = "") -> Decis
     """Attach past data, each row once; of a table that has been read, only what it has more."""
 
     def decide(campaign: Campaign) -> list[Event]:
+        if not batches:
+            return []
         seen = set(_known(campaign))
         read = {(each.file, each.sha256) for each in campaign.attachments}
         events: list[Event] = []

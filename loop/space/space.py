@@ -244,7 +244,9 @@ class SearchSpace:
 
     def keys(self, X: Array) -> list[bytes]:
         """What makes two points the same point: their encoded columns X (n, d) to nine decimals."""
-        return [row.tobytes() for row in np.round(X, 9) + 0.0]  # + 0.0 turns -0.0 into 0.0
+        rows = np.ascontiguousarray(np.round(X, 9) + 0.0)  # + 0.0 turns -0.0 into 0.0
+        keys: list[bytes] = rows.view(f"V{rows.strides[0]}").ravel().tolist()
+        return keys
 
     @cached_property
     def size(self) -> float:
