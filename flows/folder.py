@@ -76,7 +76,7 @@ def remembered(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]] | None:
     database = sa.engine.make_url(url)
     if database.get_backend_name() == "sqlite" and not Path(database.database or "").exists():
         return None
-    entries = Ledger(url, str(raw.get("name"))).entries()
+    entries = _entries(url, str(raw.get("name")))
     match entries:
         case []:
             return None
@@ -84,6 +84,25 @@ def remembered(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]] | None:
             return Campaign.replay(problem, (event for _, event in entries)), entries
         case _:
             raise CampaignError("event 1", "Opened", type(entries[0][1]).__name__, "It is damaged.")
+
+
+def _entries(url: str, campaign: str) -> list[tuple[str, Event]]:
+    """The entries of a ledger, also where nothing can be written: read-only, or the disk is full.
+
+    SQLite then cannot make the files beside its own in which those who share it agree. Where there
+    is nothing in a log beside it, it is read as it stands.
+    """
+    try:
+        return Ledger(url, campaign).entries()
+    except LedgerError:
+        file = sa.engine.make_url(url)
+        log = Path(f"{file.database}-wal")
+        if file.get_backend_name() != "sqlite" or (log.exists() and log.stat().st_size > 0):
+            raise
+        still = file.set(database=f"file:{file.database}").update_query_dict(
+            {"mode": "ro", "immutable": "1", "uri": "true"}
+        )
+        return Ledger(still.render_as_string(hide_password=False), campaign).entries()
 
 
 def known(folder: Path) -> tuple[Campaign, list[tuple[str, Event]]]:
@@ -135,6 +154,7 @@ def require_writable(folder: Path) -> None:
     try:
         TemporaryFile(dir=folder).close()  # nameless: several processes may ask at once
     except OSError as error:
+        remedy = "Make it writable, and run it again; what is on record is safe."
         raise LedgerError(
-            str(folder), "a folder to write in", str(error.strerror), "Correct its permissions."
+            str(folder), "a folder to write in", str(error.strerror), remedy
         ) from error

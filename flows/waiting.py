@@ -1,12 +1,15 @@
 """Why a campaign is not moving: one sentence, from its events and what this machine knows."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from flows.folder import ledger_url, read
 from flows.worker import HOST, lives_here
 from loop.campaign import Campaign
+from loop.database import is_locked
 from loop.people import because
 from loop.records import Candidate, Event, Paused, Proposed
 
@@ -17,9 +20,8 @@ def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) 
     """What it waits for, since when, and what would make it go on."""
     if campaign.closed is not None:
         return f"ended: {campaign.closed}"
-    free = shutil.disk_usage(folder).free / 1e6
-    if free < LEAST_MB:
-        return f"the disk is full: {free:.0f} MB are free in {folder}"
+    if hindered := _hindered(folder):
+        return hindered
     if campaign.paused is not None:
         since = next(at for at, event in reversed(entries) if isinstance(event, Paused))
         what = "stopped" if campaign.paused.stop else "paused"
@@ -30,6 +32,18 @@ def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) 
     if campaign.pending:
         return _waiting(campaign, entries)
     return "nothing waits for an answer: the next turn proposes"
+
+
+def _hindered(folder: Path) -> str:
+    """What keeps the ledger from growing; empty where nothing does."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"nothing can be written in {folder}: its disk is mounted read-only"
+    free = shutil.disk_usage(folder).free / 1e6
+    if free < LEAST_MB:
+        return f"the disk is full: {free:.0f} MB are free in {folder}"
+    if is_locked(ledger_url(folder, read(folder))):
+        return "another program holds the ledger's file, and writers wait for it"
+    return ""
 
 
 def _evaluating(campaign: Campaign) -> str:

@@ -1,16 +1,19 @@
 """Who evaluates, and whether somebody else who does is still alive.
 
-A worker is `host/process id/process start time`: the start time, because a number is used again.
-On this host the operating system knows whether it lives. Of another host we cannot know: its
-worker is believed alive until the oracle's wall limit has passed since we first saw it, by our own
-monotonic clock, for nobody may be at one evaluation any longer than that. Where the oracle states
-no wall limit we believe it for ever, unless a person says otherwise (`athanor run --take-over`).
+A worker is `host/process id/process start`: the start, because a number is used again. It is told
+in ticks since the machine was started, and which start of the machine that was: so nobody is taken
+for dead when the clock is set. On this host the operating system knows whether it lives. Of another
+host we cannot know: its worker is believed alive until the oracle's wall limit has passed since we
+first saw it, by our own monotonic clock, for nobody may be at one evaluation any longer than that.
+Where the oracle states no wall limit we believe it for ever, unless a person says otherwise
+(`athanor run --take-over`).
 """
 
 import os
 import socket
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from time import monotonic
 
 import psutil
@@ -18,7 +21,9 @@ import psutil
 from loop.run import Worker
 
 HOST = socket.gethostname()
-SAME_S = 2.0  # start times are told by the wall clock, which time servers correct by less than this
+SAME_S = 2.0  # of starts that are told by the wall clock, which time servers correct by less
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+START = 19  # of what /proc/PID/stat says behind the name: field 22, the start in ticks
 
 
 def worker(wall_s: float | None, *, take_over: bool = False) -> Worker:
@@ -26,11 +31,11 @@ def worker(wall_s: float | None, *, take_over: bool = False) -> Worker:
     return Worker(name=name(), alive=_alive(0.0 if take_over else wall_s))
 
 
-@cache  # the start time is told by the wall clock: asked again, it may differ
+@cache  # where it is told by the wall clock, it may differ when asked again
 def name(pid: int | None = None) -> str:
     """The worker name of a process on this host; psutil.NoSuchProcess where there is none."""
     process = psutil.Process(pid or os.getpid())
-    return f"{HOST}/{process.pid}/{process.create_time():.2f}"
+    return f"{HOST}/{process.pid}/{_start(process)}"
 
 
 def lives_here(worker: str) -> bool:
@@ -40,9 +45,21 @@ def lives_here(worker: str) -> bool:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not asked yet
             return False
-        return abs(process.create_time() - float(started)) < SAME_S
+        if "-" in started:
+            return started == _start(process)
+        return abs(process.create_time() - float(started)) < SAME_S  # as 0.1 wrote it
     except (psutil.NoSuchProcess, ValueError):
         return False
+
+
+def _start(process: psutil.Process) -> str:
+    """When a process was started: by no clock that can be set, where the system tells it so."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        boot = BOOT.read_text(encoding="utf-8")
+    except OSError:  # another system, or it has just ended
+        return f"{process.create_time():.2f}"
+    return f"{boot[:8]}-{stat.rpartition(')')[2].split()[START]}"
 
 
 def _alive(wall_s: float | None) -> Callable[[str], bool]:

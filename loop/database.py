@@ -6,6 +6,8 @@ away, as when it is started anew, is waited for here; what was not confirmed is 
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
@@ -15,11 +17,18 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from loop.errors import LedgerError
 
-BUSY_S = 30  # how long a writer waits for another's transaction; each takes milliseconds
+BUSY_S = 60  # how long a writer waits for another's transaction; ours take milliseconds
 AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead log
 AWAY_S = 60  # how long a server that went away is waited for; a restart takes it a few seconds
+LOCKED_S = 0.5  # others who write to a file let go of it in milliseconds
 RECALL_S = 0.5  # from one attempt to reach it to the next
 AWAY = ("08", "57P")  # SQLSTATE of lost connections, of a shutdown and of a start
+
+REMEDIES = {
+    sqlite3.SQLITE_FULL: "Free some space there, and run it again",
+    sqlite3.SQLITE_READONLY: "Make the folder and the file writable, and run it again",
+    sqlite3.SQLITE_BUSY: "Another program holds it: let that end, and run it again",
+}
 
 T = TypeVar("T")
 
@@ -46,7 +55,8 @@ def _engine_of_file(url: sa.URL) -> sa.Engine:
             url, poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
     else:
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
+        patience = {} if "timeout" in url.query else {"timeout": BUSY_S}
+        engine = sa.create_engine(url, connect_args=patience)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -120,6 +130,34 @@ def patiently(work: Callable[[bool], T]) -> T:
                 raise
         again = True
         sleep(RECALL_S)
+
+
+def is_locked(url: str) -> bool:
+    """Whether another program keeps all writers out of a file, and not for one commit only."""
+    parsed = sa.engine.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not Path(parsed.database or "").is_file():
+        return False
+    file = f"{Path(str(parsed.database)).absolute().as_uri()}?mode=rw"
+    try:
+        with closing(
+            sqlite3.connect(file, uri=True, timeout=LOCKED_S, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
+def remedy(error: sa.exc.SQLAlchemyError) -> str:
+    """What to do about what a database said."""
+    match getattr(error, "orig", None):
+        case sqlite3.Error() as said:
+            code = getattr(said, "sqlite_errorcode", 0) & 0xFF
+            other = "Check that the folder exists, is writable and has free space"
+            return REMEDIES.get(code, other)
+        case _:
+            return "Check that the server runs and lets you in"
 
 
 def _is_away(error: sa.exc.DBAPIError) -> bool:

@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.schema import CreateTable
 
 from loop.campaign import Campaign
-from loop.database import connected, patiently
+from loop.database import connected, patiently, remedy
 from loop.errors import Conflict, LedgerError
 from loop.records import Event, Problem
 
@@ -189,13 +189,11 @@ class Ledger:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             place = sa.engine.make_url(self.url).render_as_string(hide_password=True)
             raise LedgerError(
-                f"ledger {place}", "a database that can be read and written", reason, self._remedy()
+                f"ledger {place}",
+                "a database that can be read and written",
+                reason,
+                f"{remedy(error)}; what is on record is safe.",
             ) from error
-
-    def _remedy(self) -> str:
-        if self.engine.dialect.name == "sqlite":
-            return "Check that the folder exists, is writable and has free space; nothing was lost."
-        return "Check that the server runs and lets you in; what was recorded is safe."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,7 +248,7 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path):
     ledger.append([FIRST], after=0)
     with ledger.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the pool's one connection
-    with pytest.raises(LedgerError, match=r"full\. Check that .* has free space"):
+    with pytest.raises(LedgerError, match=r"full\. Free some space there, .* is safe"):
         ledger.append([Closed(reason="x" * 100_000)], after=1)
     assert ledger.events() == [FIRST]
     again = on_file(tmp_path / "ledger.db")

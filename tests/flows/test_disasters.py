@@ -1,0 +1,220 @@
+"""A full disk, a folder that cannot be written, a locked ledger: the reason is said, nothing lost.
+
+Real file systems of some megabytes, mounted for a test: that takes root on Linux, as containers
+run tests, and is skipped elsewhere.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from flows.folder import known, remembered
+from flows.waiting import why
+from loop.records import Started
+from tests.flows.conftest import CAMPAIGN
+
+SIZE = "32m"
+# Nothing is written but by Athanor, so that it is Athanor that meets the full disk.
+MEASURE = "import time\ndef measure(x):\n    time.sleep(0.05)\n    return x\n"
+LABORATORY = CAMPAIGN.replace(
+    'kind = "function"\nfunction = "measure.py:measure"', 'kind = "folder"\nsettle_s = 0.0'
+)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if sys.platform != "linux" or shutil.which("mount") is None:
+        pytest.skip("a disk is mounted by Linux")
+    try:
+        mount("-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", place)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no disk may be mounted here: {error.stderr.strip()}")
+    yield place
+    mount("--lazy", place, command="umount")
+
+
+def mount(*words: object, command: str = "mount") -> None:
+    """Mount something, or CalledProcessError with the reason."""
+    said = [command, *map(str, words)]
+    subprocess.run(said, check=True, capture_output=True, text=True)
+
+
+@pytest.fixture
+def on_disk(disk: Path) -> Callable[..., Path]:
+    """Makes a campaign folder on the small disk."""
+
+    def make(text: str = CAMPAIGN, **changes: object) -> Path:
+        folder = disk / "campaign"
+        folder.mkdir()
+        said = {"evaluations": 30, "batch": 2, "workers": 2, "proposer": "design"} | changes
+        (folder / "campaign.toml").write_text(text.format(**said))
+        (folder / "measure.py").write_text(MEASURE)
+        return folder
+
+    return make
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """The disk, while somebody else's file takes all of it."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """The disk, while it is mounted read-only, as after an error."""
+    mount("-o", "remount,ro", disk)
+    yield
+    mount("-o", "remount,rw", disk)
+
+
+def until(found, seconds=60):
+    """Wait for what is on its way."""
+    end = time.monotonic() + seconds
+    while not found() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert found()
+
+
+def answered(folder) -> int:
+    """How many candidates have their answer."""
+    found = remembered(folder)
+    return found[0].answered if found else 0
+
+
+def require_whole(folder, before, evaluations=30):
+    """What was on record still is; every candidate has one answer, and the budget is exact."""
+    campaign, entries = known(folder)
+    assert entries[: len(before)] == before
+    answers = {name: len(said) for name, said in campaign.observations.items()}
+    assert answers == dict.fromkeys(campaign.candidates, 1)
+    assert campaign.answered == evaluations
+    assert campaign.closed == f"budget: {evaluations} evaluations"
+
+
+def test_a_full_disk_ends_a_run_with_the_reason(on_disk, disk, start, athanor):
+    """What could not be recorded is asked again once there is room, and is all that is."""
+    folder = on_disk()
+    process = start("run", folder, "--no-prefect")
+    until(lambda: answered(folder) >= 4)
+    with full(disk):
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert "got database or disk is full. Free some space there, and run it again" in said
+        assert "what is on record is safe" in said
+        assert "Traceback" not in said
+        assert "Now: the disk is full: 0 MB are free in" in athanor("status", folder).out
+        before = known(folder)[1]
+        assert athanor("run", folder, "--no-prefect").code == 3
+        assert known(folder)[1] == before
+    assert athanor("run", folder, "--no-prefect").code == 0
+    require_whole(folder, before)
+    begun = sum(isinstance(event, Started) for _, event in known(folder)[1])
+    assert begun <= 30 + 2
+
+
+def test_a_stopped_campaign_is_read_on_a_full_disk(on_disk, disk, athanor):
+    """Its ledger was closed: SQLite has no room for what it shares with others, and needs none."""
+    folder = on_disk(evaluations=3)
+    assert athanor("run", folder, "--no-prefect").code == 0
+    with full(disk):
+        assert "3 of 3 evaluations" in athanor("status", folder).out
+        said = athanor("stop", folder)
+        assert said.code == 3
+        assert "has free space; what is on record is safe" in said.err
+
+
+def test_a_laboratory_takes_its_files_when_there_is_room_again(on_disk, disk, athanor):
+    """A file that came while the disk was full is taken in whole, once, by a later turn."""
+    folder = on_disk(LABORATORY, evaluations=2)
+    assert athanor("turn", folder, "--no-prefect").code == 0
+    names = list(known(folder)[0].candidates)
+    rows = "".join(f"{name},{number}.5\n" for number, name in enumerate(names))
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results" / "a.csv").write_text("candidate,y [GPa]\n" + rows)
+    with full(disk):
+        before = known(folder)[1]
+        said = athanor("turn", folder, "--no-prefect")
+        assert said.code == 3
+        assert "is safe" in said.err
+        assert "the disk is full" in athanor("status", folder).out
+        assert known(folder)[1] == before
+    assert athanor("turn", folder, "--no-prefect").code == 0
+    require_whole(folder, before, 2)
+    assert len(list((folder / "archive").iterdir())) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "turn"])
+def test_a_folder_that_cannot_be_written_is_left_as_it_is(on_disk, disk, athanor, command):
+    """It is read all the same: where it stands, and why nothing moves; later it goes on."""
+    folder = on_disk()
+    athanor("turn", folder, "--no-prefect")
+    before = known(folder)[1]
+    with read_only(disk):
+        said = athanor(command, folder, "--no-prefect")
+        assert said.code == 3
+        assert "athanor: " in said.err
+        assert "ritable" in said.err
+        told = athanor("status", folder).out
+        assert f"nothing can be written in {folder}: its disk is mounted read-only" in told
+        assert athanor("export", folder).out.startswith("candidate,status")
+    assert athanor("run", folder, "--no-prefect").code == 0
+    require_whole(folder, before)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The ledger's file, while another program is writing to it."""
+    other = sqlite3.connect(folder / "ledger.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_lock_is_waited_for(make, start, seconds):
+    """Half a minute is borne; meanwhile the status says what is waited for."""
+    folder = make(evaluations=20, batch=2, seconds=0.05)
+    process = start("run", folder, "--no-prefect")
+    until(lambda: answered(folder) >= 4)
+    with locked(folder):
+        time.sleep(seconds)
+        assert "another program holds the ledger's file" in why(*known(folder), folder)
+        assert process.poll() is None
+        before = known(folder)[1]
+    assert process.wait(60) == 0
+    require_whole(folder, before, 20)
+    assert sum(isinstance(event, Started) for _, event in known(folder)[1]) == 20
+
+
+def test_a_lock_that_is_never_let_go_is_said(make, athanor):
+    """After the patience that the ledger's address states, and not a word sooner."""
+    folder = make(evaluations=4)
+    athanor("turn", folder, "--no-prefect")
+    text = (folder / "campaign.toml").read_text()
+    (folder / "campaign.toml").write_text(f"{text}ledger = 'sqlite:///ledger.db?timeout=0.5'\n")
+    with locked(folder):
+        before, began = known(folder)[1], time.monotonic()
+        said = athanor("run", folder, "--no-prefect")
+        assert time.monotonic() - began > 0.5
+        assert said.code == 3
+        assert "got database is locked. Another program holds it: let that end" in said.err
+    assert athanor("run", folder, "--no-prefect").code == 0
+    require_whole(folder, before, 4)
