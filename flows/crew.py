@@ -108,7 +108,7 @@ class _Pool:
             self.since = monotonic()
         elif self.since is None or monotonic() - self.since > PATIENCE_S:
             self.since = monotonic()
-            busy = sum(self.us.alive(each.worker) for each in campaign.running.values())
+            busy = sum(self.us.alive(each) for each in campaign.running.values())
             try:
                 self._begin(setup, min(setup.workers - busy, len(idle)))
             except (HTTPError, PrefectException, OSError):
@@ -144,7 +144,7 @@ def _waiting(setup: Setup, campaign: Campaign, us: Worker) -> list[str]:
     return [
         each.id
         for each in waiting(setup.rig.oracle, campaign)
-        if each.id not in running or not us.alive(running[each.id].worker)
+        if each.id not in running or not us.alive(running[each.id])
     ]
 
 

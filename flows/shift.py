@@ -122,7 +122,7 @@ def _waits(rig: Rig, us: Worker) -> Iterator[Candidate]:
     campaign = replay(rig)
     for candidate in waiting(rig.oracle, campaign):
         running = campaign.running.get(candidate.id)
-        if running is None or running.worker == us.name or not us.alive(running.worker):
+        if running is None or running.worker == us.name or not us.alive(running):
             yield candidate
 
 

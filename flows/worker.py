@@ -4,7 +4,7 @@ A worker is `host/process id/process start`: the start, because a number is used
 in ticks since the machine was started, and which start of the machine that was: so nobody is taken
 for dead when the clock is set. On this host the operating system knows whether it lives. Of another
 host we cannot know: its worker is believed alive until the oracle's wall limit has passed since we
-first saw it, by our own monotonic clock, for nobody may be at one evaluation any longer than that.
+first saw it at this attempt, by our own monotonic clock, for nobody may be at one any longer.
 Where the oracle states no wall limit we believe it for ever, unless a person says otherwise
 (`athanor run --take-over`).
 """
@@ -18,17 +18,21 @@ from time import monotonic
 
 import psutil
 
+from loop.records import Started
 from loop.run import Worker
 
 HOST = socket.gethostname()
+SPARE_S = 60.0  # beyond the limit: starting Python from a cold network drive, recording the answer
 SAME_S = 2.0  # of starts that are told by the wall clock, which time servers correct by less
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 START = 19  # of what /proc/PID/stat says behind the name: field 22, the start in ticks
 
 
-def worker(wall_s: float | None, *, take_over: bool = False) -> Worker:
+def worker(wall_s: float | None, *, take_over: bool = False, spare_s: float = SPARE_S) -> Worker:
     """This process, with what it believes of others; `take_over` holds those elsewhere for gone."""
-    return Worker(name=name(), alive=_alive(0.0 if take_over else wall_s))
+    if take_over:
+        return Worker(name=name(), alive=_alive(0.0))
+    return Worker(name=name(), alive=_alive(None if wall_s is None else wall_s + spare_s))
 
 
 @cache  # where it is told by the wall clock, it may differ when asked again
@@ -62,15 +66,16 @@ def _start(process: psutil.Process) -> str:
     return f"{boot[:8]}-{stat.rpartition(')')[2].split()[START]}"
 
 
-def _alive(wall_s: float | None) -> Callable[[str], bool]:
-    first_seen: dict[str, float] = {}
+def _alive(limit_s: float | None) -> Callable[[Started], bool]:
+    first_seen: dict[Started, float] = {}
 
-    def alive(worker: str) -> bool:
+    def alive(begun: Started) -> bool:
+        worker = begun.worker
         if worker.count("/") != 2:
             return False  # written by hand or by a script: no process answers to it
         if worker.startswith(f"{HOST}/"):
             return lives_here(worker)
-        seen = first_seen.setdefault(worker, monotonic())
-        return wall_s is None or monotonic() - seen < wall_s
+        seen = first_seen.setdefault(begun, monotonic())
+        return limit_s is None or monotonic() - seen < limit_s
 
     return alive

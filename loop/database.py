@@ -22,7 +22,9 @@ AGAIN_S = 0.01  # after which a new file is asked once more for its write-ahead 
 AWAY_S = 60  # how long a server that went away is waited for; a restart takes it a few seconds
 LOCKED_S = 0.5  # others who write to a file let go of it in milliseconds
 RECALL_S = 0.5  # from one attempt to reach it to the next
-AWAY = ("08", "57P")  # SQLSTATE of lost connections, of a shutdown and of a start
+AWAY = ("08", "57P", "25P")  # SQLSTATE of lost connections, of a shutdown, a start, a cut-off
+STOPPED = f"""SELECT set_config('idle_in_transaction_session_timeout', '{AWAY_S}s', false)
+WHERE current_setting('idle_in_transaction_session_timeout') = '0'"""
 
 REMEDIES = {
     sqlite3.SQLITE_FULL: "Free some space there, and run it again",
@@ -66,7 +68,7 @@ def _engine_of_server(url: sa.URL) -> sa.Engine:
         url = url.set(drivername="postgresql+psycopg")  # SQLAlchemy's own default is the old driver
     try:
         # A connection that was cut off while nobody used it is replaced before it is used.
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=_watchful(url))
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args=_watchful(url))
     except ModuleNotFoundError as error:
         raise LedgerError(
             "ledger",
@@ -74,6 +76,9 @@ def _engine_of_server(url: sa.URL) -> sa.Engine:
             "none",
             "pip install 'athanor-loop[postgres]'",
         ) from error
+    if url.get_backend_name() == "postgresql":
+        sa.event.listen(engine, "connect", _prepare_postgresql)
+    return engine
 
 
 def _watchful(url: sa.URL) -> dict[str, int]:
@@ -97,6 +102,17 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _prepare_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Cut off a process that was stopped in the middle of an append: others wait for it to end.
+
+    What the URL says of it stands.
+    """
+    cursor = connection.cursor()
+    cursor.execute(STOPPED)
+    cursor.close()
+    connection.commit()
 
 
 def _write_ahead(cursor: DBAPICursor) -> None:
@@ -162,7 +178,9 @@ def remedy(error: sa.exc.SQLAlchemyError) -> str:
 
 def _is_away(error: sa.exc.DBAPIError) -> bool:
     """Whether the server could not be reached, or has cut the connection off."""
-    if isinstance(error.orig, sqlite3.Error) or not isinstance(error, sa.exc.OperationalError):
+    if isinstance(error.orig, sqlite3.Error):
         return False  # a file has no server to lose
-    state = getattr(error.orig, "sqlstate", None)  # none where nobody was there to say one
-    return state is None or str(state).startswith(AWAY)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:  # nobody was there to say one
+        return isinstance(error, sa.exc.OperationalError)
+    return str(state).startswith(AWAY)

@@ -138,7 +138,7 @@ def _require_same_rows(opened: Problem, problem: Problem) -> None:
 
 
 def claiming(
-    candidate: str, worker: str, alive: Callable[[str], bool], *, repeatable: bool
+    candidate: str, worker: str, alive: Callable[[Started], bool], *, repeatable: bool
 ) -> Decision:
     """Start an attempt, unless somebody alive is at it or the answer is there.
 
@@ -152,7 +152,7 @@ def claiming(
         if campaign.closed is not None or campaign.paused is not None or not waits:
             return []
         running = campaign.running.get(candidate)
-        if running is not None and running.worker != worker and alive(running.worker):
+        if running is not None and running.worker != worker and alive(running):
             return []
         if running is not None and not repeatable:
             said = f"attempt {running.attempt} was cut off, and this oracle must not be asked twice"

@@ -21,7 +21,7 @@ from loop.errors import CampaignError, Conflict, LedgerError, Shortfall
 from loop.ledger import Ledger
 from loop.past import attaching, unasked
 from loop.protocols import Oracle, Proposer
-from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt
+from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt, Started
 from loop.space.rounding import rounded
 from loop.space.values import Value
 from loop.spending import left
@@ -64,10 +64,10 @@ class Rig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Who evaluates, and how to tell whether another worker is still alive."""
+    """Who evaluates, and how to tell whether another worker is still at what it has begun."""
 
     name: str = "here"
-    alive: Callable[[str], bool] = field(default=lambda _: False)
+    alive: Callable[[Started], bool] = field(default=lambda _: False)
 
 
 def replay(rig: Rig) -> Campaign:

@@ -16,6 +16,7 @@ from flows.folder import known, require_writable
 from flows.lab_cli import lab
 from flows.rig import load
 from flows.worker import lives_here, name, worker
+from loop.records import Started
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(each.callback.__name__ for each in app.registered_commands if each.callback)
@@ -183,15 +184,19 @@ def test_a_worker_is_alive_while_its_process_is(start):
 
 
 def test_a_worker_elsewhere_is_believed_for_the_wall_limit():
-    """Nobody may be at one evaluation longer; a person may know better."""
-    elsewhere = "another-host/7/1.00"
-    patient, hasty = worker(None), worker(0.05)
-    assert patient.alive(elsewhere)
-    assert hasty.alive(elsewhere)
+    """Nobody may be at one evaluation longer, but at many; a person may know better."""
+    one, other = (
+        Started(candidate=name, attempt=1, worker="another-host/7/1.00") for name in ("a", "b")
+    )
+    patient, hasty = worker(None), worker(0.05, spare_s=0.0)
+    assert patient.alive(one)
+    assert hasty.alive(one)
     time.sleep(0.1)
-    assert patient.alive(elsewhere)
-    assert not hasty.alive(elsewhere)
-    assert not worker(None, take_over=True).alive(elsewhere)
+    assert patient.alive(one)
+    assert not hasty.alive(one)
+    assert hasty.alive(other)
+    assert worker(0.05).alive(one)
+    assert not worker(None, take_over=True).alive(one)
 
 
 def test_the_ledger_may_stand_elsewhere(make, athanor):

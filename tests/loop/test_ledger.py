@@ -1,6 +1,7 @@
 """The ledger: what is written is read back, one history, and every mishap has one name."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,20 @@ KINDS = get_args(Event)
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 ANSWER = '{"observation": {"candidate": "a", "values": {"y": 1.5}, "source": {"oracle": "o"}}}'
 FIRST, SECOND, THIRD = Closed(reason="one"), Reopened(reason="two"), Closed(reason="three")
+# Stops itself when its event is inserted and not committed; 7 says that somebody was faster.
+STOPS = """
+import os, signal, sys
+import sqlalchemy as sa
+from loop.errors import Conflict
+from loop.ledger import Ledger
+from loop.records import Closed
+ledger = Ledger(url=sys.argv[1], campaign="race")
+sa.event.listen(ledger.engine, "commit", lambda _: os.kill(os.getpid(), signal.SIGSTOP), once=True)
+try:
+    ledger.append([Closed(reason="stopped")], after=0)
+except Conflict:
+    sys.exit(7)
+"""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -328,6 +344,19 @@ def test_a_server_that_restarts_is_waited_for(postgres):
         postgres.start()
     assert [racer.wait(timeout=120) for racer in racers] == [0, 0]
     require_each_once(ledger, 80)
+
+
+def test_a_writer_that_is_stopped_is_cut_off(postgres):
+    """In the middle of an append, by SIGSTOP: others go on; continued, it has to decide again."""
+    url = f"{postgres.schema()}%20-cidle_in_transaction_session_timeout%3D1s"
+    ledger = on(url, "race")
+    racer = subprocess.Popen([sys.executable, "-c", STOPS, url])
+    while psutil.Process(racer.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.05)
+    assert ledger.append([FIRST], after=0) == 1
+    racer.send_signal(signal.SIGCONT)
+    assert racer.wait(30) == 7
+    assert ledger.events() == [FIRST]
 
 
 def test_an_append_whose_confirmation_was_lost_is_found(url):
