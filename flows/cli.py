@@ -176,9 +176,6 @@ def demo(
 def turn(
     folder: Dir,
     no_prefect: NoPrefect = False,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="Take one every so many seconds, as a deployment.")
-    ] = None,
     fix: Annotated[
         list[str] | None, typer.Option(help="Hold a parameter in what this turn proposes: T=900.")
     ] = None,
@@ -193,10 +190,6 @@ def turn(
 
     Example: athanor turn my-lab --fix T=900 --fix solvent=water
     """
-    if no_prefect and every is not None:
-        raise typer.BadParameter("a schedule is Prefect's: leave out --no-prefect, or use cron")
-    if fix and every is not None:
-        raise typer.BadParameter("--fix is for one turn: leave out --every")
     one_thread()
     folder = folder.absolute()
     from flows.rig import holding, load
@@ -209,12 +202,9 @@ def turn(
         take(setup, worker(setup.rig.oracle.declaration.wall_s))
     else:
         with _prefect(folder):
-            from flows.session import take_turn, take_turns
+            from flows.session import take_turn
 
-            if every is None:
-                take_turn(setup)
-            else:
-                take_turns(setup, every)
+            take_turn(setup)
     say_status(folder, as_json=as_json)
 
 
@@ -335,6 +325,44 @@ def ui(
             signal.pause()
         except KeyboardInterrupt:
             out.print()
+
+
+@app.command()
+def serve(
+    folders: Annotated[list[Path], typer.Argument(help="Campaign folders.", show_default=False)],
+    every: Annotated[
+        int, typer.Option(min=10, help="Take a turn every so many seconds, come what may.")
+    ] = 900,
+    start: Annotated[
+        bool, typer.Option("--start", help="Start campaigns that nobody has started yet.")
+    ] = False,
+) -> None:
+    """Serve campaigns in Prefect's UI, and take their turns when files arrive; Ctrl-C ends.
+
+    Each is a deployment whose run form starts, pauses, resumes and stops it. A campaign that has
+    been started goes on by itself: as soon as a file in results/ or the ledger changes, and on a
+    schedule. After a reboot the same command goes on with all of them.
+
+    Example: athanor serve my-lab my-alloy --start
+    """
+    one_thread()
+    from flows.serve import connected, server, wait
+    from flows.serving.host import host
+
+    with server() as address:
+        with out.status("Prefect's server starts"):
+            wait(address)
+        logging.raiseExceptions = False  # a server that has gone is not the terminal's business
+        with connected(address):
+            here = [folder.resolve() for folder in folders]
+            ours = host(address, here, every, out.print, start=start)
+            ours.open()
+            out.print(f"Prefect: {address.ui}  (Ctrl-C ends)")
+            for porter in ours.porters:
+                out.print(f"  {porter.folder.name}: {porter.sentence()}")
+                if porter.deployment is not None:
+                    out.print(f"    {porter.deployment.page}")
+            ours.serve()
 
 
 @app.command()

@@ -5,10 +5,10 @@ grown by another hand. Files are watched, and looked at once in a while all the 
 a network drive do not always arrive.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from watchfiles import watch
 
@@ -24,6 +24,7 @@ LOOK_S = 30
 
 Seen: TypeAlias = frozenset[tuple[str, int, int]]
 Look: TypeAlias = tuple[Seen, int]  # the files, and how far the ledger was
+T = TypeVar("T")
 
 
 def take(setup: Setup, worker: Worker) -> Campaign:
@@ -51,27 +52,37 @@ def _labs(setup: Setup) -> list[Folder]:
 
 def run(setup: Setup, take: Callable[[], object]) -> None:
     """Let `take` take turns until the campaign is over; it reads campaign.toml each time."""
-    seen: Look | None = None
-    while True:
-        seen = drain(setup, take, seen)
-        if is_over(replay(setup.rig)):
-            return
-        wait(setup)
+    for _ in rounds(setup, lambda: [take()]):
+        pass
 
 
-def drain(setup: Setup, take: Callable[[], object], seen: Look | None = None) -> Look:
-    """Let `take` take turns until it has seen all that there is, or all is over; what it saw.
+def rounds(
+    setup: Setup,
+    take: Callable[[], Iterable[T]],
+    *,
+    lasting: bool = True,
+    note: Callable[[Look], object] = lambda _: None,
+) -> Iterator[T]:
+    """What `take` gives, called whenever something has happened, until the campaign is over.
 
-    What arrived during the last turn is looked at, too.
+    What arrives meanwhile is looked at, too. Where nothing has happened it is waited for; or, not
+    `lasting`, all ends. `note` is told what has been seen.
     """
+    seen: Look | None = None
     (setup.folder / "results").mkdir(exist_ok=True)
-    while (files := look(setup.folder), replay(setup.rig).seq) != seen:
-        take()
+    while True:
+        files = look(setup.folder)
+        if (files, replay(setup.rig).seq) == seen:
+            if not lasting:
+                return
+            wait(setup)
+            continue
+        yield from take()
         after = replay(setup.rig)
         seen = (files, after.seq)
+        note(seen)
         if is_over(after):
-            break
-    return seen
+            return
 
 
 def wait(setup: Setup, look_s: float = LOOK_S) -> None:

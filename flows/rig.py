@@ -93,7 +93,7 @@ def loaded(folder: Path) -> Setup:
     return _loaded(folder, path.stat().st_mtime_ns if path.exists() else 0)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # as many campaigns as one process may serve
 def _loaded(folder: Path, _changed: int) -> Setup:
     return load(folder)
 

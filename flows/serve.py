@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from prefect.client.orchestration import get_client
@@ -133,9 +134,20 @@ def _answers(api: str) -> bool:
         return False
 
 
-def _start(desk: Desk) -> str:
+def revive(address: Address) -> bool:
+    """Whether our server had ended, and has been started again at its address."""
+    ours = desk(PREFECT_HOME.value())
+    if not address.ours or ours.server() is not None:
+        return False
+    with ours.locked():
+        if ours.server() is None:
+            _start(ours, urlsplit(address.api).port)
+    return True
+
+
+def _start(desk: Desk, port: int | None = None) -> str:
     """The address of a server that has just been started; the caller is alone at the desk."""
-    port = _free_port()
+    port = port or _free_port()
     api = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api}
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

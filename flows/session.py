@@ -7,36 +7,32 @@ carries its worker as a tag, so that the next one can tell, and says Crashed in 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
-from pathlib import Path
+from datetime import UTC, datetime
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import (
-    ConcurrencyLimitConfig,
-    ConcurrencyLimitStrategy,
+    FlowRun,
     State,
     StateType,
 )
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
-from prefect.types.entrypoint import EntrypointType
 
 from flows import laboratory, plain, views
 from flows.campaign import OURS, WORKER, campaign, turn
 from flows.rig import Setup, loaded
 from flows.worker import HOST, lives_here, name, worker
 
+BEGUN_S = 180.0  # 3 to 20 s measured from Pending to Running
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+LOST: State = Crashed(message="It ended without a word; the ledger has its answers.")
 
 
 def run(setup: Setup, *, take_over: bool) -> bool:
     """Run the campaign until it is closed; False where Prefect's server was lost on the way."""
-    settle(
-        _is_gone,
-        Crashed(message="It ended without a word; the ledger has its answers."),
-    )
+    bury()
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
     try:
         if setup.rig.laboratory is not None:
@@ -62,30 +58,6 @@ def take_turn(setup: Setup) -> None:
     asyncio.run(turn(str(setup.folder), views.plain(setup.rig.held)))
 
 
-def take_turns(setup: Setup, every_s: int) -> None:
-    """Serve the turn as a deployment with a schedule, until interrupted.
-
-    By module path: a path to a file would load a second copy of the module. A turn that is due
-    while one runs is left out, for the next one does its work.
-    """
-    turn.serve(
-        name=f"{setup.rig.problem.name} {_digest(setup.folder)}",
-        interval=every_s,
-        parameters={"folder": str(setup.folder)},
-        global_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
-        tags=[OURS],
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        print_starting_message=False,
-    )
-
-
-def _digest(folder: Path) -> str:
-    """What tells apart the deployments of two campaigns of one name."""
-    return blake2b(str(folder).encode(), digest_size=3).hexdigest()
-
-
 @contextmanager
 def cancelling() -> Iterator[None]:
     """Say Cancelled of this process's flow runs where the user interrupts the block."""
@@ -96,6 +68,11 @@ def cancelling() -> Iterator[None]:
         raise
 
 
+def bury(state: State = LOST) -> None:
+    """Say of flow runs of ours whose process is gone that they crashed, or another state."""
+    settle(_is_gone, state)
+
+
 def settle(concerned: Callable[[str], bool], state: State) -> None:
     """Put open flow runs whose worker is concerned into a state; best effort, it is only a view."""
     running = FlowRunFilter.model_validate(
@@ -104,11 +81,20 @@ def settle(concerned: Callable[[str], bool], state: State) -> None:
     try:
         with get_client(sync_client=True) as client:
             for each in client.read_flow_runs(flow_run_filter=running):
-                tagged = next((tag for tag in each.tags if tag.startswith(WORKER)), WORKER)
-                if concerned(tagged.removeprefix(WORKER)):
+                if concerned(_worker(each)):
                     client.set_flow_run_state(each.id, state, force=True)
     except (HTTPError, PrefectException, OSError):
         return
+
+
+def _worker(run: FlowRun) -> str:
+    """Whose run it is; of one that somebody took on long ago and never began, nobody's any more."""
+    tagged = next((tag for tag in run.tags if tag.startswith(WORKER)), None)
+    if tagged is not None:
+        return tagged.removeprefix(WORKER)
+    since = run.state.timestamp if run.state else None
+    is_late = since is not None and (datetime.now(UTC) - since).total_seconds() > BEGUN_S
+    return f"{HOST}/" if is_late else ""
 
 
 def _is_us(worker: str) -> bool:

@@ -25,7 +25,7 @@ def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) 
     if campaign.paused is not None:
         since = next(at for at, event in reversed(entries) if isinstance(event, Paused))
         what = "stopped" if campaign.paused.stop else "paused"
-        on = "athanor run" if campaign.paused.stop else "athanor resume"
+        on = "athanor run, or resume," if campaign.paused.stop else "athanor resume"
         return f"{what} since {day(since)}: {because(campaign.paused)}; {on} goes on"
     if campaign.running:
         return _evaluating(campaign)

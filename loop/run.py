@@ -235,6 +235,25 @@ def drive(
                 yield campaign
 
 
+def abreast(
+    rig: Rig, submit: Callable[[Candidate], Future[Answers]], *, in_flight: int, worker: Worker
+) -> Iterator[Campaign]:
+    """As `turn`, of an oracle that evaluates, with several evaluations at once; it after each."""
+    flight = _Flight(rig=rig, submit=submit, most=in_flight, worker=worker)
+    begin(rig)
+    campaign = bring(rig)
+    with _releasing(rig, worker):
+        while flight.take_off(campaign) or flight.flying:
+            for future in flight.landed():
+                record(rig, future.result())
+            campaign = replay(rig)
+            if is_dropped(campaign):
+                release(rig, worker)
+                return
+            yield campaign
+    yield advance(rig)
+
+
 def direct(rig: Rig) -> Iterator[Campaign]:
     """As `drive`, where others evaluate: they take what is pending from the ledger by themselves.
 
@@ -259,8 +278,9 @@ class _Flight:
     worker: Worker
     flying: dict[Future[Answers], Candidate] = field(default_factory=dict)
 
-    def take_off(self, campaign: Campaign) -> None:
-        """Begin what waits, as far as there is room."""
+    def take_off(self, campaign: Campaign) -> bool:
+        """Begin what waits, as far as there is room; whether something has been begun."""
+        before = len(self.flying)
         for candidate in waiting(self.rig.oracle, campaign) if _goes_on(self.rig, campaign) else ():
             if (
                 len(self.flying) < self.most
@@ -268,6 +288,7 @@ class _Flight:
                 and claim(self.rig, candidate, self.worker)
             ):
                 self.flying[self.submit(candidate)] = candidate
+        return len(self.flying) > before
 
     def is_idle(self, campaign: Campaign) -> bool:
         """Whether nothing flies, and nothing waits to."""

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -21,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 from flows import artifacts, plain
 from flows.campaign import campaign
 from flows.desk import desk
-from flows.folder import known, remembered
+from flows.folder import known
 from flows.rig import load
 from flows.worker import name, worker
 
@@ -148,18 +147,6 @@ def test_a_failed_evaluation_does_not_fail_the_flow(make):
     asyncio.run(campaign(str(folder)))
     assert {failed.kind for _, failed in known(folder)[0].failures} == {"crashed"}
     assert states(folder) == ["Completed"]
-
-
-@pytest.mark.slow
-def test_a_schedule_creates_runs_that_turn(make, start):
-    """With an SQLAlchemy or a FastAPI that Prefect cannot bear, nothing would ever be scheduled."""
-    folder = make(evaluations=2)
-    process = start("turn", folder, "--every", 2, PREFECT_RUNNER_POLL_FREQUENCY="1")
-    until(lambda: any(run.auto_scheduled for run in flow_runs(folder)), 60)
-    until(lambda: (found := remembered(folder)) and found[0].answered, 60)
-    assert all(isinstance(run.deployment_id, UUID) for run in flow_runs(folder))
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
 
 
 @pytest.mark.slow

@@ -1,0 +1,146 @@
+"""The porter of a campaign: looks at its folder and its ledger, and has a turn taken when due.
+
+A turn is due when a file or campaign.toml has changed, or the ledger has grown by another hand: an
+answer from a worker elsewhere, a person who resumes. It is not where the last run has seen all of
+it, nor while a run is at it, which looks by itself. A folder that cannot be used is said, and
+looked at again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+from httpx import HTTPError
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.runner import Runner
+
+from flows.folder import remembered, require_writable
+from flows.laboratory import Look, look, wait
+from flows.rig import Setup, loaded
+from flows.serving.deployment import Deployment, deploy
+from flows.serving.form import Do
+from flows.serving.turnstile import turnstile
+from flows.views import lines, standing
+from loop.errors import LoopError
+from loop.run import replay
+
+LOOK_S = 5.0  # a new file is told at once; this is for the ledger, and for what was not told
+SAY_S = 10.0  # how often its page may change
+SPARE = 20  # reading a long ledger may take a twentieth of the time
+EXISTS_S = 60.0  # how often the server is asked whether it still knows us
+
+Say = Callable[[str], object]
+
+
+@dataclass(slots=True, kw_only=True)
+class Porter:
+    """Of one campaign folder. `start` has a campaign begin that nobody has started yet."""
+
+    folder: Path
+    every_s: int
+    start: bool
+    say: Say
+    deployment: Deployment | None = None
+    _trouble: str = ""
+    _called_for: Look | None = None
+    _active: bool | None = None
+    _told: str = ""
+    _tell_at: float = 0.0
+    _asked_at: float = field(default_factory=monotonic)
+
+    def attend(self, runner: Callable[[], Runner]) -> None:
+        """Look again and again, for ever."""
+        while True:
+            setup = self.attempt(runner())
+            if setup is None:
+                sleep(LOOK_S)
+            else:
+                wait(setup, LOOK_S)
+
+    def look(self, runner: Runner) -> Setup:
+        """Look once, and do what is due; LoopError or OSError where the folder cannot be used."""
+        setup = loaded(self.folder)
+        require_writable(self.folder)
+        campaign = replay(setup.rig)
+        begun = campaign.opened is not None
+        active = begun and campaign.closed is None
+        if self.deployment is None or not self._is_known(self.deployment):
+            text = self._text()
+            self.deployment = deploy(runner, setup, self.every_s, text, active=active)
+            self._active, self._told, self._called_for = active, text, None
+        if active != self._active:
+            self.deployment.schedule(active=active)
+            self._active = active
+        if begun or self.start:
+            self._call(self.deployment, (look(self.folder), campaign.seq), begun=begun)
+        self._describe(self.deployment)
+        return setup
+
+    def sentence(self) -> str:
+        """Why the campaign does not move, or why its folder cannot be used."""
+        if self._trouble:
+            return self._trouble
+        found = remembered(self.folder)
+        return standing(*found, self.folder).waits if found else NOT_STARTED
+
+    def attempt(self, runner: Runner) -> Setup | None:
+        """As `look`; None where it cannot be done, which is said once."""
+        trouble = ""
+        try:
+            return self.look(runner)
+        except ObjectNotFound:
+            self.deployment = None  # the server knows us no more
+        except (HTTPError, PrefectException):
+            pass  # it is away: it comes back, or is brought back
+        except (LoopError, OSError) as error:
+            trouble = str(error)
+        finally:
+            if trouble != self._trouble:
+                self.say(f"{self.folder}: {trouble or 'can be used again'}")
+            self._trouble = trouble
+        return None
+
+    def _call(self, deployment: Deployment, now: Look, *, begun: bool) -> None:
+        """Have a run begin where something has changed that no run has seen or will see."""
+        gate = turnstile(self.folder)
+        seen = gate.seen
+        if now in {seen, self._called_for} or gate.is_taken:
+            return
+        deployment.call(Do.UNTIL, _cause(seen, now) if begun else "athanor serve --start")
+        self._called_for = now
+
+    def _is_known(self, deployment: Deployment) -> bool:
+        if monotonic() - self._asked_at < EXISTS_S:
+            return True
+        self._asked_at = monotonic()
+        return deployment.exists()
+
+    def _describe(self, deployment: Deployment) -> None:
+        if monotonic() > self._tell_at:
+            began = monotonic()
+            text = self._text()
+            self._tell_at = monotonic() + max(SAY_S, SPARE * (monotonic() - began))
+            if text != self._told:
+                deployment.describe(text)
+                self._told = text
+
+    def _text(self) -> str:
+        """Where the campaign stands, as its deployment's page says it."""
+        found = remembered(self.folder)
+        said = lines(standing(*found, self.folder)) if found else [NOT_STARTED]
+        return "\n\n".join([*said, f"Folder: `{self.folder}`"])
+
+
+NOT_STARTED = "Not started: choose Quick run here, or give `athanor serve --start`."
+
+
+def _cause(seen: Look | None, now: Look) -> str:
+    """What has changed."""
+    if seen is None:
+        return "this machine has not taken a turn of it yet"
+    files = sorted({name for name, _, _ in now[0] ^ seen[0]})
+    if not files:
+        return "something has been recorded meanwhile"
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"{', '.join(files[:3])}{more} changed"
