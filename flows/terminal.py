@@ -12,9 +12,9 @@ from time import monotonic
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flows.views import praise
+from flows.views import praise, quantity
 from loop.campaign import Campaign, Result
 from loop.run import Rig, replay
 
@@ -54,10 +54,10 @@ def follow(
     leaders: tuple[Result, ...] = ()
     with Progress(
         TextColumn("evaluations"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        TextColumn("left; {task.description}"),
         console=console,
         transient=True,
     ) as progress:
@@ -73,6 +73,16 @@ def follow(
             shown, leaders = leaders, campaign.leaders
             for result in (each for each in leaders if each not in shown):
                 console.print(f"  {campaign.answered:>4}  {praise(campaign, result)}")
-            flying = f"{len(campaign.running)} in flight" if campaign.running else ""
-            progress.update(bar, completed=campaign.answered, description=flying)
+            progress.update(bar, completed=campaign.answered, description=now(campaign))
     return done.result() if ended else None
+
+
+def now(campaign: Campaign) -> str:
+    """Where it is, beside the bar: `turn 12, 2 in flight, best 99.1 GPa`."""
+    said = [f"turn {campaign.turn}", f"{len(campaign.running)} in flight"]
+    if campaign.best is not None:
+        target = campaign.problem.objective.wanted[0].name
+        said.append(f"best {quantity(campaign, target, campaign.best.values[target])}")
+    elif campaign.leaders:
+        said.append(f"front of {len(campaign.leaders)}")
+    return ", ".join(said)

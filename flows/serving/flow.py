@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from uuid import UUID
 
 from prefect import Flow, flow, runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogHandler
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Completed, Failed
 
@@ -31,7 +34,7 @@ from loop.campaign import Campaign
 from loop.errors import LoopError
 from loop.people import because
 from loop.records import Released
-from loop.run import Worker, abreast, release, replay
+from loop.run import Worker, abreast, is_dropped, release, replay
 
 UI = "Prefect's UI"
 UNSAID = f"told to in {UI}"
@@ -102,13 +105,24 @@ async def _worked(folder: Path, do: Do, in_flight: int | None) -> State[Any]:
     setup, files = loaded(folder), laboratory.look(folder)
     us = worker(setup.rig.oracle.declaration.wall_s)
     try:
-        return await shown(setup, lambda: _steps(setup, us, do, in_flight))
+        end = await shown(setup, lambda: _steps(setup, us, do, in_flight))
     except Exception:  # it would end so again: the schedule tries, and whoever mends it
         turnstile(folder).note((files, replay(setup.rig).seq))
         raise
     except BaseException:  # noqa: BLE001 - a signal: no thread of ours may begin anything more
         release(setup.rig, us)
         os._exit(TERMINATED)
+    if is_dropped(replay(setup.rig)):
+        await _leave(end)
+    return end
+
+
+async def _leave(end: State[Any]) -> NoReturn:
+    """End this run and its process at once: evaluations that were given up are not waited for."""
+    await APILogHandler.aflush()
+    async with get_client() as client:
+        await client.set_flow_run_state(UUID(runtime.flow_run.get_id()), end)
+    os._exit(0)
 
 
 def _steps(setup: Setup, us: Worker, do: Do, in_flight: int | None) -> Iterator[Campaign]:

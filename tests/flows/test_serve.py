@@ -12,7 +12,7 @@ from flows.folder import known, remembered
 from flows.serving.form import Do
 from loop.records import Paused
 from tests.flows.conftest import CAMPAIGN
-from tests.flows.test_prefect import flow_runs, until
+from tests.flows.test_prefect import flow_runs, states, until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -79,9 +79,9 @@ def served(start):
 
 
 @pytest.mark.slow
-def test_the_form_starts_pauses_and_resumes_a_campaign(make, served):
+def test_the_form_starts_pauses_resumes_and_stops_a_campaign(make, served):
     """Wrong values are refused; what a person asks for is done, recorded, and said."""
-    folder = make("form", evaluations=40, batch=2, seconds=1.0)
+    folder = make("form", evaluations=900, batch=2, seconds=0.3)
     served(folder)
     for wrong in ({"do": "rumba"}, {"in_flight": 0}, {"in_flight": "many"}):
         with pytest.raises(PrefectHTTPStatusError, match="Validation failed for field"):
@@ -89,17 +89,19 @@ def test_the_form_starts_pauses_and_resumes_a_campaign(make, served):
     time.sleep(6)
     assert remembered(folder) is None  # nobody has started it
     run = ask(folder, in_flight=3)
-    until(lambda: answered(folder) >= 4)
-    pause = ask(folder, do=Do.PAUSE.value, reason="lunch", by="Ann")
-    state, message = ended(pause)
-    assert (state, message[:22]) == ("Completed", "Paused: lunch (by Ann)")
+    until(lambda: answered(folder) >= 4, 60)
+    assert ended(ask(folder, do=Do.PAUSE.value, reason="lunch", by="Ann"))[0] == "Completed"
     assert "paused since" in ended(run)[1]
-    ask(folder, do=Do.RESUME.value)
-    until(lambda: answered(folder) == 40, 60)
     campaign, entries = known(folder)
-    assert campaign.closed == "budget: 40 evaluations"
-    assert sum(campaign.attempts.values()) == 40
     assert Paused(reason="lunch", by="Ann") in [event for _, event in entries]
+    assert campaign.answered == len(campaign.observations)
+    ask(folder, do=Do.RESUME.value)
+    until(lambda: answered(folder) > campaign.answered, 60)
+    state, message = ended(ask(folder, do=Do.STOP_NOW.value, reason="the end"))
+    assert (state, message[:32]) == ("Completed", "Stopped: the end (by Prefect's U")
+    until(lambda: not known(folder)[0].running)
+    until(lambda: "Running" not in states(folder))
+    assert set(known(folder)[0].attempts.values()) == {1}
 
 
 @pytest.mark.slow
