@@ -4,6 +4,7 @@ It serves as long as anybody uses it, and a while longer. So it outlives neither
 last of several runs, and no user has to know of another.
 """
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from flows.desk import Desk, desk
 from flows.worker import name
 
 LOOK_S = 1.0
+END_S = 30.0  # of which it takes two or three
 LINGER_S = 20.0  # it writes down what the last user reported: seen to lag 5 s behind 200 tasks
 
 
@@ -37,6 +39,8 @@ def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:
         sleep(LOOK_S)
         unused = 0.0 if desk.has_users() else unused + LOOK_S
     server.should_exit = True
+    sleep(END_S)
+    os._exit(1)  # Prefect's services may wait for ever for a database that was deleted
 
 
 def _resign(desk: Desk) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
+from prefect.settings import PREFECT_API_SSL_CERT_FILE
 
 from flows import artifacts, plain
 from flows.campaign import campaign
@@ -180,6 +182,12 @@ def test_run_starts_a_server_and_survives_its_loss(make, start, tmp_path):
     assert "server was lost" in said
     assert "Traceback" not in said
     assert known(folder)[0].answered == 20
+
+
+def test_http_takes_no_certificates():
+    """Prefect would read all of the world's for every task run, twice."""
+    trusted = ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value())
+    assert trusted.cert_store_stats()["x509"] == 1
 
 
 def test_the_desk_forgets_the_dead(tmp_path, start):

@@ -1,0 +1,51 @@
+"""Prefect's server cannot be reached, or loses its database: the ledger has it all."""
+
+import time
+
+import pytest
+
+from flows.desk import desk
+from flows.folder import known, remembered
+
+pytestmark = [
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # two runs and a server start
+]
+
+EVALUATIONS = 16
+
+
+def test_a_server_may_lose_its_database(make, start, tmp_path):
+    """In the middle of a run: each candidate is evaluated once, and a later run finds a server."""
+    folder, later = make(evaluations=EVALUATIONS, seconds=0.3), make("later", evaluations=3)
+    home = tmp_path / "home"
+    settings = {"PREFECT_HOME": str(home), "PREFECT_API_URL": ""}
+    process = start("run", folder, **settings)
+    end = time.monotonic() + 240
+    while not ((found := remembered(folder)) and found[0].answered >= 3):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    for each in home.glob("prefect.db*"):
+        each.unlink()
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    campaign, _ = known(folder)
+    assert campaign.closed == f"budget: {EVALUATIONS} evaluations"
+    assert campaign.attempts == dict.fromkeys(campaign.candidates, 1)
+    assert start("run", later, **settings).wait(240) == 0
+    assert known(later)[0].answered == 3
+    assert desk(home).server() is not None
+
+
+def test_a_server_that_cannot_be_reached_is_said(make, start, athanor):
+    """At once, with what to do; and without it the campaign goes on."""
+    folder = make(evaluations=3)
+    process = start("run", folder, PREFECT_API_URL="http://127.0.0.1:9/api")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "expected a Prefect server that answers, got none at http://127.0.0.1:9/api" in said
+    assert "Start it, unset PREFECT_API_URL to have one started here, or use --no-prefect" in said
+    assert "Traceback" not in said
+    assert athanor("run", folder, "--no-prefect").code == 0
