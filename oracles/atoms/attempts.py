@@ -71,13 +71,14 @@ def _claim(attempts: Path, name: str) -> Path:
     attempts.mkdir(exist_ok=True)
     for n in count(1):
         path = attempts / f"{name}-{n}"
-        if path.with_name(FAILED + path.name).exists():
-            continue
         try:
             path.mkdir()
         except FileExistsError:
             continue
-        return path.absolute()
+        # Looked for afterwards: another evaluation may have failed, and been renamed, just before.
+        if not path.with_name(FAILED + path.name).exists():
+            return path.absolute()
+        path.rmdir()
     raise AssertionError("count() ends")
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import get_native_id
 
 import numpy as np
 from ase.calculators.calculator import Calculator, SCFError, all_changes
@@ -264,8 +265,9 @@ class InOneFile(EMT):
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Write the cell, wait, and compute what is there by then."""
-        np.save(f"{os.getpid()}.npy", atoms.cell.array)
-        Path(f"{os.getpid()}.npy").rename("cell.npy")
+        own = Path(f"{get_native_id()}.npy")
+        np.save(own, atoms.cell.array)
+        own.rename("cell.npy")
         time.sleep(0.01)
         self.there = np.load("cell.npy")
         if not np.array_equal(self.there, atoms.cell.array):

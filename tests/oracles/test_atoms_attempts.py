@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def repeated(attempt):
         timeout=120,
         check=False,
     )
+
+
+def test_oracles_that_answer_one_candidate_at_once_have_folders_of_their_own(tmp_path):
+    """Two oracles of one campaign, four times each at once: no folder is shared, lost or renamed.
+
+    One of them fails, so that its folders are kept under another name while others are claimed.
+    """
+    asked = [oracle(tmp_path, "InOneFile", keep=True), oracle(tmp_path, "Raises")]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(answer, asked * 4))
+    good, bad = found[::2], found[1::2]
+    assert [each.values for each in good] == [answer(asked[0]).values] * 4
+    assert {each.kind for each in bad} == {"crashed"}
+    folders = {tmp_path / each.source.attempt for each in found}
+    assert len(folders) == 8
+    assert all((each / "request.json").is_file() for each in folders)
+
+
+def test_a_number_that_a_failed_attempt_has_is_not_taken_again(tmp_path):
+    """Else the next failure could not be kept."""
+    asked = oracle(tmp_path, "Raises")
+    folders = [answer(asked).source.attempt for _ in range(2)]
+    assert folders == ["attempts/failed-0001-abc-1", "attempts/failed-0001-abc-2"]
 
 
 def test_a_failure_is_repeated_by_hand(tmp_path):

@@ -99,6 +99,24 @@ def test_threads_that_share_a_calculator_are_wrong_without_a_word():
     assert found != alone
 
 
+def test_programs_in_one_folder_are_wrong_without_a_word(tmp_path, monkeypatch):
+    """Why every attempt has a folder: most energies are those of other atoms, and nothing is said.
+
+    Each has a calculator of its own, so that the folder is all that they share.
+    """
+    monkeypatch.chdir(tmp_path)
+    cells = [bulk(each, cubic=True) for each in METALS[1:]]
+    one_in_a_file = import_module("bad_calculators").InOneFile
+
+    def energy(atoms):
+        return one_in_a_file().get_potential_energy(atoms)
+
+    alone = [energy(atoms) for atoms in cells]
+    with ThreadPoolExecutor(len(cells)) as pool:
+        found = list(pool.map(energy, cells))
+    assert sum(a != b for a, b in zip(alone, found, strict=True)) >= 2
+
+
 def test_atoms_out_of_reach_are_refused_where_the_volume_says_nothing(tmp_path):
     """Oxygen's own volume is not tabulated: then an atom without a neighbour is what tells."""
     atoms = bulk("MgO", "rocksalt", a=9.0, cubic=True)
