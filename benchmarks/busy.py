@@ -10,7 +10,7 @@ in which they are at an evaluation, from when it is Started and as long as the l
 process, its folder and its checks included, records, fits and choices not. The first two of each
 worker, whose processes have to be started, are left out. Overhead is what an evaluation takes
 beside its calculator, in the median.
-With --batch 2 no candidate waits; with --oracle function a Python function in a new process is
+With --batch 2 no candidate waits; with --oracle function a Python function in a warm process is
 asked; with --prefect each evaluation is a task of a Prefect flow.
 """
 

@@ -9,16 +9,15 @@ A number, or a mapping from target to number, is an answer in the units of the c
 the mapping holds is kept as notes. `Refusal` is the function's honest no. Any other exception is a
 crash, with its traceback.
 
-Without `wall_s` the function is called in this process, and nothing stops it. With `wall_s` every
-call has a process of its own, which is killed at the limit: what the function keeps in memory is
-then lost between calls.
+Without `wall_s` the function is called in this process, and nothing stops it. With `wall_s` it is
+called in a process apart, one for each call at a time, which is killed at the limit and replaced:
+what the function keeps in memory is then lost.
 """
 
 import faulthandler
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -31,6 +30,7 @@ from inspect import signature
 from math import isfinite
 from numbers import Real
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import RLock, Thread
 from typing import Any, TypeAlias, get_args
@@ -40,13 +40,14 @@ from loop.objective import Objective
 from loop.protocols import Declaration
 from loop.records import Candidate, Failed, Json, Kind, Measured, Observation, Source
 from loop.space.space import SearchSpace
+from oracles import workers
+from oracles.workers import READY, Lost, Task
 
 Said: TypeAlias = dict[str, Json]  # {"result": ...}, or {"kind": ..., "message": ..., "log": ...}
 
 NAME = "function"
 LOG_TAIL = 4000  # characters: a screenful of traceback
-START_S = 60.0  # for Python and the function's imports, which may come from a cold network disk
-CHILD = "import sys; sys.path[:] = sys.argv[2:]; from oracles.function import serve; serve()"
+GRACE_S = 0.3  # what a process may take beyond the limit, which it keeps itself
 _IMPORTING = RLock()  # sys.path and sys.modules are the whole process's: one import at a time
 
 
@@ -225,75 +226,91 @@ def _number(value: object) -> float | str:
 
 
 def _ask_apart(request: Mapping[str, Json], wall_s: float) -> Said:
-    """The same, in a process of its own that lives for at most wall_s seconds once it has begun."""
+    """The same, in a warm process, which is killed after wall_s seconds."""
+    task = Task(
+        module=__name__,
+        about=json.dumps({name: request[name] for name in ("function", "folder")}),
+        where=f"oracle.function {request['function']!r}",
+        wanted="a process that can import it",
+    )
     with TemporaryDirectory(prefix="athanor-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
-        (folder / "request").write_text(json.dumps({**request, "wall_s": wall_s}))
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", CHILD, scratch, *sys.path],
-                stdin=subprocess.PIPE,  # its end tells the process that we have gone
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                process.wait(timeout=START_S + wall_s)
-                expired = False
-            except subprocess.TimeoutExpired:
-                expired = True
-            finally:
-                _stop(process)
-        answer = folder / "answer"
-        if answer.is_file():
-            said: Said = json.loads(answer.read_text())
-            return said
-        tail = _tail(folder / "log")
-        if expired or _tail(folder / "hang"):
-            message = f"no answer within {wall_s:g} s"
-            return {"kind": "timeout", "message": message, "log": _tail(folder / "hang") or tail}
-        message = f"the process ended with status {process.returncode}, without an answer"
-        return {"kind": "crashed", "message": message, "log": tail}
+        line = json.dumps({**request, "wall_s": wall_s, "scratch": scratch})
+        log, hang = Path(scratch) / "log", Path(scratch) / "hang"
+        try:
+            said: Said = json.loads(workers.ask(task, line, wall_s + GRACE_S))
+        except TimeoutError:
+            return _timeout(wall_s, log)
+        except Lost as lost:
+            if _tail(hang):
+                return _timeout(wall_s, hang)
+            message = f"the process ended with status {lost.status}, without an answer"
+            return {"kind": "crashed", "message": message, "log": _tail(log)}
+        return said
 
 
-def serve() -> None:
-    """Answer the request in the folder given as first argument: what the process apart runs."""
-    _end_with_parent()
-    folder = Path(sys.argv[1])
-    request = json.loads((folder / "request").read_text())
-    load(request["function"], request["folder"] and Path(request["folder"]))
-    with (folder / "hang").open("w") as hang:
+def _timeout(wall_s: float, log: Path) -> Said:
+    return {"kind": "timeout", "message": f"no answer within {wall_s:g} s", "log": _tail(log)}
+
+
+def serve(about: str) -> None:
+    """Answer the requests on standard input until it closes: what the process apart runs."""
+    said = os.dup(1)
+    os.dup2(2, 1)  # what is printed is no answer
+    requests = _requests()
+    function = json.loads(about)
+    with suppress(OracleError):  # each call will say so
+        load(function["function"], function["folder"] and Path(function["folder"]))
+    os.write(said, f"{READY}\n".encode())
+    while True:
+        answer = _answered(json.loads(requests.get()))
+        os.write(said, f"{json.dumps(answer)}\n".encode())
+
+
+def _answered(request: dict[str, Json]) -> Said:
+    """What the function says; what it prints is the log in the scratch folder of the request."""
+    folder, wall_s = Path(request.pop("scratch")), request.pop("wall_s")
+    with (folder / "hang").open("w") as hang, _printing(folder / "log"):
         # A thread of the interpreter's own: it ends the process even where C code holds the lock.
-        faulthandler.dump_traceback_later(request["wall_s"], exit=True, file=hang)
-        said = ask(request)
-        faulthandler.cancel_dump_traceback_later()
-    part = folder / "part"
-    part.write_text(json.dumps(said))
-    part.replace(folder / "answer")
+        faulthandler.dump_traceback_later(wall_s, exit=True, file=hang)
+        try:
+            return ask(request)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
-def _end_with_parent() -> None:
-    """Kill this process and all that it starts when the pipe that its parent holds is closed."""
-    parent = os.dup(0)
+@contextmanager
+def _printing(log: Path) -> Iterator[None]:
+    """Let what is printed, also by programs, go to a file."""
+    before = os.dup(2)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(before, 1)
+        os.dup2(before, 2)
+        os.close(before)
+
+
+def _requests() -> "SimpleQueue[bytes]":
+    """The lines that are asked; at their end this process and all that it has started are killed.
+
+    The parent's end of the pipe closes however it ends. The function finds nothing to read.
+    """
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    pipe = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
-    def wait() -> None:
-        os.read(parent, 1)
+    def read() -> None:
+        for line in pipe:
+            lines.put(line)
         os.killpg(0, signal.SIGKILL)
 
-    Thread(target=wait, daemon=True).start()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it has started."""
-    if os.name == "posix":
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
+    Thread(target=read, daemon=True).start()
+    return lines
 
 
 def _tail(path: Path) -> str:

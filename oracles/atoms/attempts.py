@@ -4,22 +4,28 @@ The folder is removed on success, unless all are to be kept, and kept as `failed
 that a kill -9 of the campaign cut off stays under its own name. `repeat.py` in it evaluates again.
 """
 
+import json
 import shutil
 import signal
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from oracles.atoms.bounds import MB, Bounds
+from oracles.atoms.bounds import MB, Bound, Bounds
 from oracles.atoms.evaluation import Found, Refused, Request, read_answer, tail
 from oracles.atoms.failures import CAUSES, Cause
 from oracles.atoms.repeat import write
 from oracles.atoms.worker import LOG
-from oracles.atoms.workers import ONE_THREAD, Lost, run
+from oracles.workers import CLEAR_S, Lost, Task, ask
 
 FAILED = "failed-"
 TAIL = 2000  # characters of the log that go into the ledger
 KEPT = 2 * MB  # bytes of a log that stay in the folder: half from its begin, half from its end
+GRACE_S = CLEAR_S + 0.3  # what a worker may take beyond the wall limit before it is given up
+# One thread per evaluation: they run side by side, and threaded sums are not reproducible.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
 REACHED: dict[str, Cause] = {
     "wall_s": "timeout",
     "memory_mb": "out_of_memory",
@@ -46,7 +52,7 @@ def attempt(
 
 def _outcome(path: Path, module: str, bounds: Bounds) -> Found | Refused:
     try:
-        ended = run(path, module, bounds)
+        ended = _run(path, module, bounds)
     except Lost as error:
         return _refused("killed", str(error))
     match ended:
@@ -60,6 +66,25 @@ def _outcome(path: Path, module: str, bounds: Bounds) -> Found | Refused:
             return _refused("killed", f"the process died of {_signal(-ended)}")
         case _:
             return _refused("", f"the process exited with status {ended}")
+
+
+def _run(path: Path, module: str, bounds: Bounds) -> int | Bound:
+    """Exit status of the evaluation in a folder, negative for a signal, or the bound it reached.
+
+    `module` is imported once per worker.
+    """
+    task = Task(
+        module="oracles.atoms.worker",
+        about=module,
+        where="oracle.calculator",
+        wanted=f"a process that can import {module}",
+        environment=tuple(ONE_THREAD.items()),
+    )
+    try:
+        said: int | Bound = json.loads(ask(task, bounds.line(path), bounds.wall_s + GRACE_S))
+    except TimeoutError:
+        return "wall_s"
+    return said
 
 
 def _refused(cause: Cause, message: str) -> Refused:

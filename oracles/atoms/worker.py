@@ -33,12 +33,11 @@ import psutil
 
 from oracles.atoms.bounds import Bound, Bounds, Watch, asked
 from oracles.atoms.evaluation import answer
+from oracles.workers import CLEAR_S, READY
 
-READY = "ready"
 LOG = "log.txt"
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of the same
-CLEAR_S = 1.0  # what a killed process may take to go; one that the kernel holds up goes later
 SHARED = ("ESPRESSO_TMPDIR",)  # variables that would give every evaluation one folder to write in
 
 

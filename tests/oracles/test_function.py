@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -223,6 +224,41 @@ def test_a_refusal_has_a_kind_from_the_list():
 def test_without_a_limit_the_call_is_in_this_process(tmp_path):
     """A function may keep things in memory between calls as long as it has no limit."""
     assert ask(lab(tmp_path, "return os.getpid()")).values["strength"] == os.getpid()
+
+
+def test_a_process_is_kept_warm_and_replaced_where_it_was_killed(tmp_path):
+    """One serves call after call; after a hang the next call has another, and finds no fault."""
+    oracle = lab(tmp_path, "time.sleep(600 if T > 800 else 0); return os.getpid()", wall_s=1.0)
+    first, second = (ask(oracle).values for _ in range(2))
+    point = {**POINT, "T": 900.0}
+    (hung,) = oracle.collect([Candidate(id="0002-abc", point=point, why=Why(origin="manual"))])
+    assert (first, hung.kind) == (second, "timeout")
+    assert ask(oracle).values["strength"] not in {first["strength"], os.getpid()}
+
+
+def test_calls_at_once_have_processes_of_their_own(tmp_path):
+    """Four threads, four processes: none waits for another, or sees what another keeps."""
+    oracle = lab(tmp_path, "time.sleep(0.5); return os.getpid()", wall_s=20.0)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: ask(oracle).values["strength"], range(4)))
+    assert len(set(found)) == 4
+
+
+def test_a_warm_call_costs_less_than_a_third_of_a_second(tmp_path):
+    """What it takes beside the function, once its process has begun: the median of nine."""
+    oracle = lab(tmp_path, "return T", wall_s=20.0)
+    ask(oracle)
+    assert sorted(ask(oracle).source.seconds for _ in range(9))[4] < 0.3
+
+
+def test_a_module_may_print_while_it_is_imported(tmp_path):
+    """It is taken for nobody's answer."""
+    (tmp_path / "talks.py").write_text("print('ready', 1)\ndef f(**point): return 2.0")
+    objective = Objective(targets=(Target(name="strength"),))
+    oracle = Function(
+        function="talks.py:f", space=SPACE, objective=objective, folder=tmp_path, wall_s=20.0
+    )
+    assert ask(oracle).values == {"strength": 2.0}
 
 
 PARENT = """

@@ -1,6 +1,12 @@
-"""The parent's side of `worker`: one idle worker is taken or started per evaluation, and put back.
+"""Warm processes that answer one line after the other, for whom a killed one is replaced.
 
-A worker serves one caller at a time, so any number of threads may evaluate at once.
+    asker                          worker
+    ask(task, line, wall_s)  -->   a line on its standard input
+    the line that it says    <--   a line on its standard output
+    closes the pipe          -->   kill all that it has started, exit
+
+One idle worker is taken or started per question, and put back. It serves one caller at a time, so
+any number of threads may ask at once.
 """
 
 import atexit
@@ -12,56 +18,80 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import psutil
 
 from loop.errors import OracleError
-from oracles.atoms.bounds import Bound, Bounds
-from oracles.atoms.worker import CLEAR_S, READY
 
+READY = "ready"  # what a worker says first
 START_S = 120.0  # imports of a large package from a cold network drive
+CLEAR_S = 1.0  # what a killed process may take to go; one that the kernel holds up goes later
 CLOSE_S = CLEAR_S + 0.3
-GRACE_S = CLEAR_S + 0.3  # what a worker may take beyond the wall limit before it is given up
 LOOK_S = 0.5  # how often a waiting thread lets Python deliver an exception to it
-# One thread per evaluation: they run side by side, and threaded sums are not reproducible.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
 # The worker imports what its parent can import, whatever the parent's sys.path came from; not by
-# PYTHONPATH, which other Pythons that a calculator starts would inherit.
+# PYTHONPATH, which other Pythons that it starts would inherit.
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from oracles.atoms.worker import serve; serve(sys.argv[2])"
+    "from importlib import import_module; import_module(sys.argv[2]).serve(sys.argv[3])"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What workers of a kind do: the `serve(about)` of a module of ours.
+
+    `where` names what could not be imported, `wanted` what should have been; `environment` is
+    added to ours.
+    """
+
+    module: str
+    about: str
+    where: str
+    wanted: str
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process."""
+        return subprocess.Popen(
+            [sys.executable, "-c", BOOT, json.dumps(sys.path), self.module, self.about],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=os.environ | dict(self.environment),
+            start_new_session=True,  # Ctrl-C is for the parent, which then closes the pipe
+        )
 
 
 class Lost(Exception):
-    """The worker died under the evaluation."""
+    """The worker died under the question; `status` is its exit status, negative for a signal."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.status = status
 
 
-def run(folder: Path, module: str, bounds: Bounds) -> int | Bound:
-    """Exit status of the evaluation in a folder, negative for a signal, or the bound it reached.
+def ask(task: Task, line: str, wall_s: float) -> str:
+    """The line that answers a line; TimeoutError after wall_s seconds, Lost where the worker died.
 
-    `module` is imported once per worker. Raises Lost where the worker died; then, as on
-    Ctrl-C and where it does not keep the wall limit itself, no process of the evaluation is left.
+    Then, as on Ctrl-C, nothing that the worker has started is left.
     """
-    worker = _take(module)
+    worker = _take(task)
     try:
-        said: int | Bound = json.loads(worker.ask(bounds.line(folder), bounds.wall_s + GRACE_S))
-    except TimeoutError:
-        worker.close()
-        return "wall_s"
+        said = worker.ask(line, wall_s)
+    except Lost as lost:
+        raise Lost(str(lost), worker.close()) from lost
     except BaseException:
         worker.close()
         raise
-    _idle(os.getpid(), module).append(worker)
+    _idle(os.getpid(), task).append(worker)
     return said
 
 
 @cache
-def _idle(_process: int, _module: str) -> "deque[Worker]":
+def _idle(_process: int, _task: Task) -> "deque[Worker]":
     """The idle workers of this process: after a fork the parent's are not ours to ask."""
     workers: deque[Worker] = deque()
     atexit.register(_close_all, workers)
@@ -73,33 +103,26 @@ def _close_all(workers: "deque[Worker]") -> None:
         workers.pop().close()
 
 
-def _take(module: str) -> "Worker":
-    idle = _idle(os.getpid(), module)
+def _take(task: Task) -> "Worker":
+    idle = _idle(os.getpid(), task)
     while True:
         try:
             worker = idle.pop()
         except IndexError:
-            return Worker(module)
+            return Worker(task)
         if worker.alive:
             return worker
         worker.close()
 
 
 class Worker:
-    """A `worker` process and the two pipes to it."""
+    """A process, and the two pipes to it."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, task: Task) -> None:
         """Start it and wait until it has imported everything."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOT, json.dumps(sys.path), module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            env=os.environ | ONE_THREAD,
-            start_new_session=True,  # Ctrl-C is for the parent, which then closes the pipe
-        )
+        self._process = task.start()
         try:
-            self._greet(module)
+            self._greet(task)
         except BaseException:
             self.close()
             raise
@@ -118,29 +141,30 @@ class Worker:
             raise Lost("the worker process died while idle") from error
         return self._line(wall_s)
 
-    def close(self) -> None:
-        """End the worker and what it runs; returns when they are gone."""
+    def close(self) -> int:
+        """End the worker and what it runs; its exit status, when they are gone."""
         assert self._process.stdin is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
         self._process.stdin.close()
         try:
-            self._process.wait(CLOSE_S)
+            status = self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-        if self._process.returncode < 0:  # it could not clear up behind itself
+            status = self._process.wait()
+        if status != 0:  # it could not clear up behind itself
             _kill_session(self._process.pid)
         self._process.stdout.close()
+        return status
 
-    def _greet(self, module: str) -> None:
-        where, expected = "oracle.calculator", f"a process that can import {module}"
+    def _greet(self, task: Task) -> None:
         try:
             said = self._line(START_S)
         except (Lost, TimeoutError) as error:
             got = f"none ({error})"
-            raise OracleError(where, expected, got, "Its own words are on stderr.") from error
+            raise OracleError(task.where, task.wanted, got, "Its words are on stderr.") from error
         if said != READY:
-            raise OracleError(where, expected, f"one that says {said!r}", "It must not print.")
+            got = f"one that says {said!r}"
+            raise OracleError(task.where, task.wanted, got, "It must not print.")
 
     def _line(self, wall_s: float) -> str:
         assert self._process.stdout is not None  # noqa: S101
