@@ -8,14 +8,12 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
-from statistics import correlation, pstdev
 from typing import TypeAlias
 
 from flows.waiting import why
+from loop.agreement import agreements
 from loop.campaign import Campaign, Result
-from loop.choices import AGREES
 from loop.objective import Objective, Target
 from loop.people import because
 from loop.records import (
@@ -40,7 +38,6 @@ from loop.spending import charge, spent
 Cell: TypeAlias = str | float | int | None
 Entries: TypeAlias = Sequence[tuple[str, Event]]
 
-COMPARED = 3  # points measured by both, below which nothing is said
 SHOWN = 10  # results of a front that a terminal lists
 
 
@@ -89,7 +86,7 @@ def standing(campaign: Campaign, entries: Entries, folder: Path | None = None) -
         spent=spent(campaign),
         money=campaign.settings.get("stop", {}).get("cost"),
         stand_ins={f.name: len(campaign.at(f.name).results) for f in campaign.problem.stand_ins},
-        correlated=_correlated(campaign),
+        correlated=[each.text for each in agreements(campaign)],
         waiting=len(campaign.pending),
         running=len(campaign.running),
         failed=dict(Counter(failed.kind for _, failed in campaign.all_failures)),
@@ -134,39 +131,6 @@ def _costs(standing: Standing) -> list[str]:
     of = "" if standing.money is None else f" of {standing.money:g}"
     asked = ", ".join(f"{count} results of {name}" for name, count in standing.stand_ins.items())
     return [f"Cost: {standing.spent:.4g}{of}" + (f"; {asked}" if asked else "")]
-
-
-def _correlated(campaign: Campaign) -> list[str]:
-    """How stand-ins and the real thing went together where both were measured, a line each."""
-    said = []
-    for one, other in combinations(campaign.views, 2):
-        for target in campaign.problem.objective.names:
-            pairs = list(zip(*_both(one, other, target), strict=True))
-            if len(pairs) != 2 or len(pairs[0]) < COMPARED or min(map(pstdev, pairs)) == 0:
-                continue
-            rho = correlation(*pairs)
-            names = [campaign.problem.fidelity(each.fidelity).called for each in (other, one)]
-            agree = "agree" if rho >= AGREES else "DO NOT AGREE"
-            said.append(
-                f"{names[0]} and {names[1]} {agree} on {target}: correlation {rho:.2f} at"
-                f" {len(pairs[0])} points measured by both"
-            )
-    return said
-
-
-def _both(one: Campaign, other: Campaign, target: str) -> list[tuple[float, float]]:
-    """The values of a target at the points that have one of each fidelity."""
-    space = one.problem.space
-    sides = [[r for r in view.results if target in r.values] for view in (one, other)]
-    keyed = [
-        dict(zip(space.keys(space.encode(r.point for r in side)), side, strict=True))
-        for side in sides
-    ]
-    return [
-        (result.values[target], keyed[1][key].values[target])
-        for key, result in keyed[0].items()
-        if key in keyed[1]
-    ]
 
 
 def verdict(known: Health) -> str:

@@ -8,6 +8,7 @@ from platform import python_version
 
 from loop.campaign import Campaign
 from loop.records import Event, Failed, Ingested, Kind
+from loop.spending import charge
 
 MEANING: dict[Kind, str] = {
     "infeasible": "the sample cannot be made, or the structure is unphysical",
@@ -57,6 +58,36 @@ class File:
     def rejected(self) -> int:
         """How many rows were not; a refusal of the whole file is row 0 and no row of it."""
         return sum(rejection.row > 0 for rejection in self.event.receipt.rejected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked of a fidelity: candidates, results, and what they cost together."""
+
+    name: str
+    role: str
+    price: str
+    candidates: int
+    results: int
+    spent: float
+
+
+def asked(campaign: Campaign) -> list[Asked]:
+    """Each fidelity where a campaign has several, or states what one costs; the real one first."""
+    if not campaign.problem.fidelities:
+        return []
+    return [
+        Asked(
+            name=stated.called,
+            role="stands in" if stated.name else "the real thing",
+            price=f"{stated.cost:g}" + (" and its hours" if stated.measured else ""),
+            candidates=len(view.own),
+            results=len(view.results),
+            spent=sum(charge(campaign, each) for each in view.own),
+        )
+        for view in campaign.views
+        for stated in [campaign.problem.fidelity(view.fidelity)]
+    ]
 
 
 def troubles(campaign: Campaign) -> list[Trouble]:

@@ -11,6 +11,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from loop.agreement import agreements
 from loop.campaign import Campaign
 from loop.records import REAL, Event
 from loop.report import account, question
@@ -70,6 +71,8 @@ def render(
         columns=columns(campaign, listed),
         rows=listed,
         waiting=[row for row in listed if row.waits],
+        asked=account.asked(campaign),
+        agreements=agreements(campaign),
         troubles=account.troubles(campaign),
         files=account.files(entries),
         history=history(entries),

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from loop.campaign import Campaign
 from loop.errors import Conflict, LedgerError
 from loop.ledger import Ledger, decode_event, encode_event
-from loop.records import Amended, Closed, Event, Observed, Opened, Proposed, Reopened
+from loop.records import REAL, Amended, Closed, Event, Observed, Opened, Proposed, Reopened
 from tests.loop import appender, rigs
 from tests.loop import strategies as some
 
 KINDS = get_args(Event)
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
+SEVERAL = sorted((Path(__file__).parent / "examples" / "several").glob("*.json"))
 ANSWER = '{"observation": {"candidate": "a", "values": {"y": 1.5}, "source": {"oracle": "o"}}}'
 FIRST, SECOND, THIRD = Closed(reason="one"), Reopened(reason="two"), Closed(reason="three")
 # Stops itself when its event is inserted and not committed; 7 says that somebody was faster.
@@ -93,7 +94,7 @@ def test_every_event_is_read_back_as_it_was_written(kind, data):
     assert decode_event(*encode_event(event)) == event
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES, *SEVERAL], ids=lambda path: path.stem)
 def test_events_of_released_versions_are_still_read(path):
     """What an older version wrote is decoded, and means the same when it is written again."""
     example = json.loads(path.read_text())
@@ -110,6 +111,18 @@ def test_the_examples_make_a_campaign():
     opened = events[0]
     assert isinstance(opened, Opened)
     assert len(Campaign.replay(opened.problem, events).results) == 3
+
+
+def test_the_examples_of_several_oracles_keep_who_is_asked():
+    """Costs and targets of each fidelity, and of each candidate its fidelity and why."""
+    examples = [json.loads(path.read_text()) for path in SEVERAL]
+    opened, proposed = (decode_event(e["kind"], json.dumps(e["body"])) for e in examples)
+    assert isinstance(opened, Opened)
+    campaign = Campaign.replay(opened.problem, [opened, proposed])
+    assert [each.fidelity for each in campaign.pending] == ["emt", "emt", REAL]
+    assert campaign.pending[1].why.health["density"].correlation == {"emt": 0.75}
+    assert campaign.problem.fidelity("emt").cost == 0.1
+    assert campaign.problem.fidelity(REAL).measured
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import pytest
 
 from loop.objective import Target
 from loop.records import (
+    REAL,
     Amended,
     Closed,
     Event,
     Failed,
+    Fidelity,
     Opened,
     Problem,
     Proposed,
@@ -30,6 +32,7 @@ from loop.space.parameters import Categorical, Ordinal
 from loop.space.space import SearchSpace
 from loop.stopping import StopRules
 from tests.loop import campaigns as made
+from tests.loop import rigs
 
 THREE = (made.HARDNESS, made.DENSITY, made.COST)
 GAP = Target(name="gap", unit="eV", goal="match", value=3.2)
@@ -383,3 +386,27 @@ def test_the_models_health_is_drawn_as_it_was_recorded():
     newest = campaign.health["hardness"]
     assert newest.says in text(figure)
     assert "would not have believed 0003-abc" in text(figure)
+
+
+def test_several_oracles_are_told_apart():
+    """Who was asked how often and at what cost, and how a stand-in goes with the real thing."""
+    plain = rigs.asked()
+    cheap = Fidelity(name="emt", targets=("y",), cost=0.125)
+    dear = Fidelity(name=REAL, targets=("y",), oracles=("dft",), cost=2.0)
+    problem = replace(plain, fidelities=(dear, cheap))
+    asked = rigs.candidates(problem, 6)
+    pairs = [replace(each, point=asked[n // 2].point) for n, each in enumerate(asked)]
+    pairs = [replace(each, fidelity="emt" if n % 2 else REAL) for n, each in enumerate(pairs)]
+    events: list[Event] = [Opened(problem=problem), Proposed(candidates=tuple(pairs))]
+    for n, each in enumerate(pairs):
+        events += rigs.observed(rigs.measured(each, y=float(-n if n % 2 else n)))
+    page = text(render(*made.replayed(problem, events)))
+    assert "dft the real thing 2 3 3 6 emt stands in 0.125 3 3 0.375" in page
+    assert "together 6 6 6.375" in page
+    assert "emt and dft DO NOT AGREE on y: correlation -1.00 at 3 points" in page
+
+
+def test_one_oracle_is_not_listed():
+    """Where there is one, and no cost, there is nothing to tell apart."""
+    campaign, entries = made.campaign(made.problem())
+    assert "Who was asked" not in render(campaign, entries)
