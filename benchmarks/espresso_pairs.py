@@ -1,19 +1,21 @@
 """Two settings of Quantum ESPRESSO in one campaign: does the coarse one save the fine one's time?
 
-    python benchmarks/espresso_pairs.py compute     # a minute or two of CPU; needs pw.x
-    python benchmarks/espresso_pairs.py replay      # seconds; draws docs/fidelities.svg
+    python benchmarks/espresso_pairs.py compute     # 20 minutes of CPU; needs pw.x
+    python benchmarks/espresso_pairs.py replay      # minutes; draws docs/fidelities.svg
 
-A search for the structure of silicon: 100 cells of two atoms, of which an edge a, its stretch c/a
-along z and the place (u, v, w) of the second atom in fractions of the primitive fcc cell were drawn
-from a Sobol sequence, cells with atoms nearer than 2.1 angstrom left out before anything was
-computed. Wanted is the cell of least energy per atom by the fine settings. `compute` asks `pw.x`
-for the energy of each as it is, by both settings, each in a folder of its own, and writes them with
-the CPU seconds that they took to the table that `replay` reads.
+A search for the structure of silicon, as random structure searching begins it (Pickard and Needs,
+J. Phys. Condens. Matter 23 (2011) 053201): 200 cells of two atoms, drawn from a Sobol sequence, of
+which all is free: the volume, five numbers of the shape, by which the vectors of the primitive fcc
+cell are stretched and sheared, and the place (u, v, w) of the second atom in fractions of the cell.
+Cells with atoms nearer than 2.1 angstrom are left out before anything is computed. Wanted is the
+cell of least energy per atom by the fine settings. `compute` asks `pw.x` for the energy of each as
+it is, by both settings, each in a folder of its own, and writes them with the CPU seconds that they
+took to the table that `replay` reads.
 
 `replay` runs campaigns whose oracles are that table, by the fine settings alone and beside the
 coarse ones, until the fine settings have seen the best cell of all, and adds the CPU seconds of
-everything asked for. On one pool every seed takes the same course, so that each has 80 cells of its
-own, drawn by it.
+everything asked for. On one pool every seed takes the same course, so that each has 160 cells of
+its own, drawn by it.
 """
 
 import os
@@ -54,7 +56,7 @@ name = "cell"
 kind = "pool"
 file = "cells.csv"
 id = "cell"
-features = ["a", "c_over_a", "u", "v", "w"]
+features = ["volume", "stretch_x", "stretch_y", "shear_xy", "shear_xz", "shear_yz", "u", "v", "w"]
 
 [[target]]
 name = "energy"
@@ -79,12 +81,21 @@ columns = {{ energy = "coarse" }}
 approximates = true
 cost = {cost:.4f}
 """
-CELLS = 100
-SHARE = 80  # of them in one campaign
+CELLS = 200
+SHARE = 160  # of them in one campaign
+SEED = 11  # of the sequence that the cells are from
 NEAREST = 2.1  # angstrom
-LOW = [4.6, 0.8, 0.0, 0.0, 0.0]
-HIGH = [5.9, 1.25, 0.5, 1.0, 1.0]
-NAMES = ["a", "c_over_a", "u", "v", "w"]
+RANGES = {
+    "volume": (14.0, 26.0),  # angstrom^3 per atom; that of diamond is 20
+    "stretch_x": (-0.12, 0.12),
+    "stretch_y": (-0.12, 0.12),
+    "shear_xy": (-0.12, 0.12),
+    "shear_xz": (-0.12, 0.12),
+    "shear_yz": (-0.12, 0.12),
+    "u": (0.0, 0.5),
+    "v": (0.0, 1.0),
+    "w": (0.0, 1.0),
+}
 
 app = typer.Typer(help=__doc__)
 
@@ -97,15 +108,17 @@ class Settings:
     grid: int
 
 
-COARSE = Settings(cutoff_ry=10, grid=2)
-FINE = Settings(cutoff_ry=20, grid=4)
+COARSE = Settings(cutoff_ry=8, grid=4)
+FINE = Settings(cutoff_ry=20, grid=8)
 
 
 def cell(row: Array) -> Atoms:
-    """Two atoms of silicon in the primitive cell of a stretched fcc lattice."""
-    a, ratio, *place = row
-    half = a / 2
-    edges = [[0, half, half * ratio], [half, 0, half * ratio], [half, half, 0]]
+    """Two atoms of silicon in a cell of these RANGES."""
+    volume, x, y, xy, xz, yz, *place = row
+    half = volume ** (1 / 3)  # of the edge of the cube of eight atoms
+    strain = np.array([[1 + x, xy, xz], [xy, 1 + y, yz], [xz, yz, 1 - x - y]])
+    strain /= np.linalg.det(strain) ** (1 / 3)
+    edges = half * (1 - np.eye(3)) @ strain
     atoms = Atoms("Si2", cell=edges, pbc=True)
     atoms.set_scaled_positions([[0, 0, 0], place])
     return atoms
@@ -120,8 +133,9 @@ def closest(atoms: Atoms) -> float:
 
 
 def drawn() -> Array:
-    """The cells that are asked for, (CELLS, 5)."""
-    rows = scale(Sobol(len(NAMES), rng=0).random_base2(12), LOW, HIGH).round(4)
+    """The cells that are asked for, (CELLS, 9)."""
+    rows = scale(Sobol(len(RANGES), rng=SEED).random_base2(13), *zip(*RANGES.values(), strict=True))
+    rows = rows.round(4)
     return np.array([row for row in rows if closest(cell(row)) >= NEAREST][:CELLS])
 
 
@@ -150,22 +164,23 @@ def both(row: Array) -> dict[str, float]:
     """One line of the table."""
     coarse, fine = asked(row, COARSE), asked(row, FINE)
     found = {"coarse": coarse[0], "coarse_s": coarse[1], "fine": fine[0], "fine_s": fine[1]}
-    return dict(zip(NAMES, map(float, row), strict=True)) | found
+    return dict(zip(RANGES, map(float, row), strict=True)) | found
 
 
 @app.command()
 def compute(workers: Annotated[int, typer.Option(min=1)] = 2) -> None:
-    """Ask Quantum ESPRESSO, and write the table.
+    """Ask Quantum ESPRESSO, and write the table; where it is cut off it goes on.
 
     Example: python benchmarks/espresso_pairs.py compute --workers 1
     """
-    with ProcessPoolExecutor(workers) as pool, typer.progressbar(length=CELLS) as bar:
-        lines = []
-        for line in pool.map(both, drawn()):
-            lines.append(line)
-            bar.update(1)
     TABLE.parent.mkdir(exist_ok=True)
-    pd.DataFrame(lines).round(6).to_csv(TABLE, index=False)
+    lines = pd.read_csv(TABLE).to_dict("records") if TABLE.exists() else []
+    rest = drawn()[len(lines) :]
+    with ProcessPoolExecutor(workers) as pool, typer.progressbar(length=len(rest)) as bar:
+        for line in pool.map(both, rest):
+            lines.append(line)
+            pd.DataFrame(lines).round(6).to_csv(TABLE, index=False)
+            bar.update(1)
 
 
 def known() -> pd.DataFrame:

@@ -5,7 +5,7 @@
 The real thing, to be made large on the unit cube, costs 1, its stand-in 0.1; a campaign costs six
 times its dimensions. Of every function four stand-ins:
 
-correlated    of the literature: Branin scaled, shifted and with a trend; Hartmann 3 with the
+correlated    of the literature: Branin scaled, shifted and with a trend; Hartmann 3 and 6 with the
               weights of Kandasamy et al. (arXiv 1603.06288); Currin as Xiong, Qian and Wu average
               it (Technometrics 55 (2013) 37)
 misleading    half of the real thing, and a false peak elsewhere higher than all of it
@@ -48,6 +48,22 @@ Formula = Callable[[Array], float]
 
 A = np.array([[3, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]])
 P = 1e-4 * np.array([[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8732, 5547], [381, 5743, 8828]])
+A6 = np.array(
+    [
+        [10, 3, 17, 3.5, 1.7, 8],
+        [0.05, 10, 17, 0.1, 8, 14],
+        [3, 3.5, 1.7, 10, 17, 8],
+        [17, 8, 0.05, 10, 0.1, 14],
+    ]
+)
+P6 = 1e-4 * np.array(
+    [
+        [1312, 1696, 5569, 124, 8283, 5886],
+        [2329, 4135, 8307, 3736, 1004, 9991],
+        [2348, 1451, 3522, 2883, 3047, 6650],
+        [4047, 8828, 8732, 5743, 1091, 381],
+    ]
+)
 WEIGHTS = np.array([1, 1.2, 3, 3.2])
 OFF = np.array([0.01, -0.01, -0.1, 0.1])
 
@@ -62,6 +78,11 @@ def branin(x: Array) -> float:
 def hartmann3(x: Array, weights: Array = WEIGHTS) -> float:
     """Minus the Hartmann function of three numbers."""
     return float(weights @ np.exp(-(A * (x - P) ** 2).sum(axis=1)))
+
+
+def hartmann6(x: Array, weights: Array = WEIGHTS) -> float:
+    """Minus the Hartmann function of six numbers."""
+    return float(weights @ np.exp(-(A6 * (x - P6) ** 2).sum(axis=1)))
 
 
 def currin(x: Array) -> float:
@@ -104,6 +125,13 @@ FUNCTIONS: Mapping[str, Real] = {
         best=3.86278,
         correlated=lambda x: hartmann3(x, WEIGHTS + 2 * OFF),
         false=(0.8, 0.2, 0.3),
+    ),
+    "hartmann6": Real(
+        formula=hartmann6,
+        dimensions=6,
+        best=3.32237,
+        correlated=lambda x: hartmann6(x, WEIGHTS + 2 * OFF),
+        false=(0.8, 0.2, 0.3, 0.8, 0.2, 0.8),
     ),
     "currin": Real(
         formula=currin, dimensions=2, best=13.798722, correlated=averaged, false=(0.8, 0.8)

@@ -33,6 +33,7 @@ KERNELS: Mapping[Expertise, tuple[Kernel, ...]] = {
     "rbf": ("rbf",),
 }
 CHEAP = 0.5  # of what the real thing costs: a dearer stand-in begins no campaign
+TOLD = 5  # real outcomes that tell whether a stand-in goes along, in however many dimensions
 WIDE = 2  # times the design's size a stand-in is asked before a model, at most
 EVIDENCE = 2.0  # log of how much likelier real outcomes must be, beside stand-ins, to learn of them
 
@@ -52,8 +53,9 @@ def plan(campaign: Campaign, initial: int) -> Plan:
     cheap = [each for each in _useful(campaign) if _ratio(campaign, each) <= CHEAP]
     if not cheap:
         return Plan(counts=((REAL, initial),))
-    real = max(LEAST, ceil(initial / 2))
-    saved = max(0, initial - real) / len(cheap)
+    half = ceil(initial / 2)
+    real = max(LEAST, min(half, TOLD))
+    saved = max(0, initial - half) / len(cheap)
     counts = [
         (
             each.name,

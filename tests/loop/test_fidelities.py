@@ -1,5 +1,6 @@
 """Stand-ins: what they teach of the real thing, and when they are asked."""
 
+from dataclasses import replace
 from math import sin
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from loop.bayes import Bayes
 from loop.campaign import Campaign
+from loop.fidelities import plan
 from loop.ledger import Ledger
 from loop.protocols import Declaration
 from loop.records import Fidelity, Measured, Problem, Source
@@ -128,6 +130,18 @@ def test_what_tells_nothing_is_not_asked():
     _, campaign = end("apart")
     chosen = [each for each in campaign.at("cheap").own if each.why.origin != "design"]
     assert len(chosen) <= 3
+
+
+@pytest.mark.parametrize(("initial", "real"), [(5, 3), (7, 4), (19, 5), (20, 5)])
+def test_five_real_outcomes_judge_a_stand_in(initial, real):
+    """Half of the design in few dimensions, no more in many; the stand-in has twice all of it."""
+    plain = rigs.asked()
+    fidelities = (
+        Fidelity(name="", targets=("y",)),
+        Fidelity(name="cheap", targets=("y",), cost=0.01),
+    )
+    campaign = rigs.campaign(replace(plain, fidelities=fidelities), 0)
+    assert plan(campaign, initial).counts == (("cheap", 2 * initial), ("", real))
 
 
 def test_who_is_not_believed_takes_nothing_from_the_design():
