@@ -7,6 +7,7 @@ add nothing to what `loop.run` does but where it runs and what is shown of it.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from prefect.states import Completed
 from flows.artifacts import Artifacts
 from flows.crew import directed
 from flows.laboratory import take
+from flows.people import hold
 from flows.rig import Setup, loaded
 from flows.saying import changes, named, sentence, title
 from flows.tasks import evaluate, evaluation
@@ -36,6 +38,8 @@ from loop.run import Answers, Worker, drive, is_over, replay
 
 OURS = "athanor"
 WORKER = "worker:"
+UI = "Prefect's UI"
+HEED_S = 5.0  # how often a run asks whether it was cancelled
 
 
 def called() -> str:
@@ -55,7 +59,11 @@ async def campaign(folder: str, take_over: bool = False) -> State[Any]:  # noqa:
     """
     setup = loaded(Path(folder))
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
-    return await shown(setup, lambda: driven(setup, us))
+    heeding = asyncio.create_task(_heed_cancel(setup.folder))
+    try:
+        return await shown(setup, lambda: driven(setup, us))
+    finally:
+        heeding.cancel()
 
 
 @flow(name="turn", flow_run_name=called, persist_result=False)
@@ -143,6 +151,18 @@ async def sign(campaign: str) -> None:
             await client.update_flow_run(UUID(flow_run.get_id()), tags=tags)
     except (HTTPError, PrefectException):
         return
+
+
+async def _heed_cancel(folder: Path) -> None:
+    """Stop now, where a person cancels this run in the UI: nobody but the run would hear of it."""
+    while True:
+        await asyncio.sleep(HEED_S)
+        with suppress(HTTPError, PrefectException, OSError):
+            async with get_client() as client:
+                run = await client.read_flow_run(UUID(flow_run.get_id()))
+            if run.state and (run.state.is_cancelling() or run.state.is_cancelled()):
+                hold(folder, f"{run.name} was cancelled", UI, "now")
+                return
 
 
 async def _rename(name: str) -> None:

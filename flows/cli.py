@@ -47,6 +47,7 @@ class Template(StrEnum):
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command: a broken rule becomes one message on stderr and an exit code."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # before Prefect is imported: it reports at once
     try:
         app(arguments)
     except LoopError as error:
@@ -457,7 +458,9 @@ def _run_with_prefect(folder: Path, *, take_over: bool) -> None:
         setup = loaded(folder)
         with session.cancelling():
             there = conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
-        if not there:
+        if _is_stopped(folder):
+            session.settle_ours()
+        elif not there:
             _go_without_prefect(_end(folder, prefect=True))
 
 

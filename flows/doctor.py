@@ -1,6 +1,6 @@
 """What `athanor check` examines: the packages that are installed, and the campaign folder."""
 
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from math import isinf
 from pathlib import Path
@@ -10,6 +10,7 @@ from flows.pool import listed
 from flows.rehearsal import Finding, rehearsals
 from flows.rig import Setup, load
 from flows.several import parts
+from flows.versions import versions
 from loop.campaign import Campaign
 from loop.protocols import Oracle
 from loop.records import REAL, Problem
@@ -22,9 +23,6 @@ from oracles.wrappers import Cache, Delay, Meter, Noise, Retry
 
 DISTRIBUTION = "athanor-loop"
 PACKAGES = ("loop", "oracles", "flows")
-# First versions with which Prefect's server is known to break, although pip installs them:
-# it dies at start, its schedules create nothing, and what comes after version 3 is unknown.
-CAPS = {"fastapi": (0, 151), "sqlalchemy": (2, 1), "prefect": (4,)}
 
 
 def examine(folder: Path, *, evaluate: bool) -> list[Finding]:
@@ -54,18 +52,8 @@ def _packages() -> list[Finding]:
 
 
 def _caps() -> list[Finding]:
-    findings = []
-    for package, cap in CAPS.items():
-        try:
-            found = version(package)
-        except PackageNotFoundError:
-            findings.append(Finding(what=package, well=False, said="not installed"))
-            continue
-        parts = tuple(int(part) for part in found.split(".")[: len(cap)] if part.isdecimal())
-        below = ".".join(map(str, cap))
-        said = found if parts < cap else f"{found}: Prefect's server needs it below {below}"
-        findings.append(Finding(what=package, well=parts < cap, said=said))
-    return findings
+    said = versions()
+    return [Finding(what=each, well=not wrong, said=wrong or found) for each, found, wrong in said]
 
 
 def _campaign(setup: Setup) -> list[Finding]:

@@ -23,6 +23,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
 from flows.desk import Desk, desk
+from flows.versions import require
 from loop.errors import LoopError
 
 START_S = 120.0  # 7 to 12 s measured, 23 s on a busy machine
@@ -166,6 +167,7 @@ def revive(address: Address) -> bool:
 
 def _start(desk: Desk, port: int | None = None) -> str:
     """The address of a server that has just been started; the caller is alone at the desk."""
+    require()
     port = port or _free_port()
     api = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api}

@@ -64,8 +64,13 @@ def cancelling() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        settle(_is_us, Cancelled(message="Interrupted. `athanor run` goes on with it."))
+        settle_ours()
         raise
+
+
+def settle_ours() -> None:
+    """Say Cancelled of this process's flow runs that are not over."""
+    settle(_is_us, Cancelled(message="Stopped. `athanor run` goes on with it."))
 
 
 def bury(state: State = LOST) -> None:

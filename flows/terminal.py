@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.views import praise, quantity
 from loop.campaign import Campaign, Result
-from loop.run import Rig, replay
+from loop.run import Rig, is_dropped, replay
 
 LOOK_S = 0.4
 SPARE = 20  # looking may take a twentieth of the time, however long the history
 PATIENCE_S = 15.0  # Prefect asks a server that has gone for two minutes how it is
+LEAVE_S = 3.0  # told to stop now: evaluations that were given up are not waited for
 
 T = TypeVar("T")
 
@@ -28,7 +29,8 @@ T = TypeVar("T")
 def conduct(console: Console, rig: Rig, work: Callable[[], T]) -> T | None:
     """Do the work in the background, show the rig's campaign meanwhile, hand over the result.
 
-    None where the campaign has been over for PATIENCE_S and the work still is not.
+    None where the work goes on though the campaign has been over for PATIENCE_S, or was told to
+    stop now.
     """
     return follow(console, lambda: replay(rig), rig.rules.evaluations, in_background(work))
 
@@ -62,12 +64,14 @@ def follow(
         transient=True,
     ) as progress:
         bar = progress.add_task("", total=budget)
-        ended, going_on, pause_s = False, monotonic(), LOOK_S
-        while not ended and monotonic() - going_on < PATIENCE_S:
+        ended, going_on, pause_s, patience_s = False, monotonic(), LOOK_S, PATIENCE_S
+        while not ended and monotonic() - going_on < patience_s:
             ended = bool(wait((done,), timeout=pause_s).done)
             began = monotonic()
             campaign = look()
-            if campaign.closed is None or campaign.running:
+            if is_dropped(campaign):
+                patience_s = LEAVE_S
+            if campaign.running or (campaign.closed is None and not is_dropped(campaign)):
                 going_on = monotonic()
             pause_s = max(LOOK_S, SPARE * (monotonic() - began))
             shown, leaders = leaders, campaign.leaders

@@ -22,7 +22,7 @@ from prefect.logging.loggers import flow_run_logger
 from prefect.states import Completed, Failed
 
 from flows import laboratory
-from flows.campaign import WORKER, at_most, called, driven, shown, submitted
+from flows.campaign import UI, WORKER, at_most, called, driven, shown, submitted
 from flows.crew import directed
 from flows.folder import known
 from flows.people import go_on, hold
@@ -36,7 +36,6 @@ from loop.people import because
 from loop.records import Released
 from loop.run import Worker, abreast, is_dropped, release, replay
 
-UI = "Prefect's UI"
 UNSAID = f"told to in {UI}"
 SHUT_DOWN = "Runner is shutting down."  # how Prefect's runner cancels what it leaves behind
 TERMINATED = 143

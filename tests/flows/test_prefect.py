@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
 
 from flows import artifacts, plain
@@ -164,6 +164,21 @@ def test_a_killed_run_is_told_apart(make, start):
     assert again.returncode == 0, said
     assert states(folder) == ["Completed", "Crashed"]
     assert known(folder)[0].answered == 8
+
+
+@pytest.mark.slow
+def test_cancel_ends_a_run_in_the_terminal(make, start):
+    """As `athanor stop --now` does: what is in flight is given up, and asked again later."""
+    folder = make(evaluations=3, seconds=60.0)
+    process = start("run", folder)
+    until((folder / "calls.txt").exists, 60)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_runs(folder)[0].id, State(type=StateType.CANCELLING))
+    said, _ = process.communicate(timeout=45)
+    assert process.returncode == 130, said
+    assert "was cancelled (by Prefect's UI)" in said
+    assert not known(folder)[0].running
+    assert states(folder) == ["Cancelled"]
 
 
 @pytest.mark.slow
