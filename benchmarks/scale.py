@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from flows.views import observations
+from flows.listing import observations
+from flows.watching.contents import contents
 from loop.designs import Design
 from loop.ledger import Ledger
 from loop.objective import Objective, Target
@@ -32,6 +33,7 @@ HILL = "def measure(a, b):\n    return -((a - 0.7) ** 2) - (b - 0.2) ** 2\n"
 def rig(folder: Path, evaluations: int) -> Rig:
     """The campaign, in a folder."""
     (folder / "hill.py").write_text(HILL)
+    (folder / "campaign.toml").write_text('name = "scale"\n')
     axes = tuple(Continuous(name=name, low=0.0, high=1.0) for name in "ab")
     space = SearchSpace(parameters=axes)
     objective = Objective(targets=(Target(name="y"),))
@@ -69,6 +71,10 @@ def main(
         campaign = again.ledger.replay(again.problem)
         replayed = time.process_time() - began
         rows = len(json.dumps(observations(campaign)))
+        entries = again.ledger.entries()
+        began = time.process_time()
+        shown = contents(campaign, entries, folder, again.rules, lambda kind: f"./{kind}")
+        written = time.process_time() - began
     steps = [
         {
             "answered": after,
@@ -77,14 +83,18 @@ def main(
         }
         for before, after in pairwise(found)
     ]
+    sizes = {kind: len(str(content["data"])) for kind, content in shown.items()}
     if as_json:
-        print(json.dumps({"turns": steps, "replay_cpu_s": replayed, "table_bytes": rows}))
+        said = {"turns": steps, "replay_cpu_s": replayed, "table_bytes": rows}
+        print(json.dumps({**said, "artifact_bytes": sizes, "artifacts_cpu_s": written}))
         return
     for step in steps:
         print(
             "{answered:6d} answered  {cpu_ms:6.1f} ms CPU  {wall_ms:6.1f} ms a turn".format(**step)
         )
     print(f"replayed from the start in {replayed:.2f} s CPU; observations: {rows / 1e6:.1f} MB")
+    said = ", ".join(f"{kind} {size / 1e3:.0f} kB" for kind, size in sizes.items())
+    print(f"artifacts of Prefect's UI in {written:.2f} s CPU: {said}")
 
 
 if __name__ == "__main__":

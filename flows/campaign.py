@@ -86,7 +86,7 @@ async def shown(setup: Setup, work: Callable[[], Iterator[Campaign]]) -> State[A
     Every change is logged and shown; the run is named for the turns that it took, and ends with
     the reason why the campaign does not move.
     """
-    artifacts = Artifacts(setup.rig.rules.evaluations)
+    artifacts = Artifacts(setup)
     before = seen = replay(setup.rig)
     await sign(before.problem.name)
     steps = await asyncio.to_thread(work)

@@ -17,6 +17,7 @@ import typer
 from flows.arguments import AsJson, Dir, Output, one_thread, out, say_status
 from flows.lab_cli import lab
 from flows.people_cli import people
+from flows.watch_cli import watch
 from loop.errors import LoopError, SettingsError
 
 FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
@@ -33,6 +34,7 @@ TakeOver = Annotated[
 ]
 
 app.add_typer(people)  # beside the others: `athanor veto`
+app.add_typer(watch)
 app.add_typer(lab, name="lab")
 
 
@@ -253,8 +255,8 @@ def export(
         out.print(f"{atoms_to(folder, structures)} structures: {structures}")
         return
     from flows.folder import known
-    from flows.views import as_csv
-    from flows.views import as_json as everything
+    from flows.listing import as_csv
+    from flows.listing import as_json as everything
 
     campaign, entries = known(folder)
     text = json.dumps(everything(campaign, entries), indent=1) if as_json else ""

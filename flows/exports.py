@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.io import write
 
 from flows.folder import known
-from flows.views import statuses
+from flows.listing import statuses
 from loop.campaign import Campaign
 from loop.errors import SettingsError
 from loop.records import Json, Measured

@@ -70,8 +70,7 @@ def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> str:
     since, together = _asked(first, entries)
     whole = max(len(together), len(pending))
     said = [f"waiting for {len(pending)} of {whole} results since {day(since)}"]
-    latest = {each.receipt.file: each for each in campaign.ingested}
-    refused = sum(r.row > 0 for each in latest.values() for r in each.receipt.rejected)
+    refused = rejected(campaign)
     if refused:
         said.append(f"{'1 row' if refused == 1 else f'{refused} rows'} rejected, in rejected/")
     if campaign.torn:
@@ -91,6 +90,12 @@ def _asked(
             if together or since == at:
                 together += event.candidates
     return since, together
+
+
+def rejected(campaign: Campaign) -> int:
+    """How many rows of the files as they are now could not be used."""
+    latest = {each.receipt.file: each for each in campaign.ingested}
+    return sum(r.row > 0 for each in latest.values() for r in each.receipt.rejected)
 
 
 def day(at: str) -> str:

@@ -63,6 +63,18 @@ def agreement(target: str, name: str, rho: float, *, used: bool) -> str:
     return said if rho >= AGREES else f"{name} and the real thing do not agree: {said}"
 
 
+def is_bad(known: Health) -> bool:
+    """Whether a model that has enough data predicts nothing, or is over-confident."""
+    if known.n < LEAST or known.r2 is None:
+        return False
+    return known.r2 < LITTLE or _is_overconfident(known)
+
+
+def _is_overconfident(known: Health) -> bool:
+    """Whether fewer of its error bars hold than chance allows."""
+    return bool(bdtr(round(known.coverage * known.n), known.n, 0.95) < CHANCE)
+
+
 def sentence(known: Health, target: str, unit: str) -> str:
     """What the numbers mean, in one sentence: the first rule that holds decides.
 
@@ -81,7 +93,7 @@ def sentence(known: Health, target: str, unit: str) -> str:
             f"The model does not predict {target} better than the mean of all values, off by {off}:"
             " choices are close to exploration."
         )
-    if bdtr(round(known.coverage * known.n), known.n, 0.95) < CHANCE:
+    if _is_overconfident(known):
         return (
             f"The model of {target} is over-confident: only {held} hold,"
             f" and an unseen sample would have been off by {off}."

@@ -1,7 +1,6 @@
 """The same campaigns through Prefect: a real server, started by our own code."""
 
 import asyncio
-import json
 import os
 import signal
 import ssl
@@ -19,7 +18,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
 
-from flows import artifacts, plain
+from flows import plain
 from flows.campaign import campaign
 from flows.desk import desk
 from flows.folder import known
@@ -118,28 +117,6 @@ def test_with_and_without_prefect_the_history_is_the_same(make):
     assert one.candidates == other.candidates
     assert one.results == other.results
     assert one.closed == other.closed
-
-
-def test_artifacts_keep_their_keys(make):
-    """Progress, best and observations are there, one each, and say how it ended."""
-    folder = make(evaluations=5, seconds=0.3)
-    asyncio.run(campaign(str(folder)))
-    (run,) = flow_runs(folder)
-    with get_client(sync_client=True) as client:
-        found = {each.key: each for each in client.read_artifacts() if each.flow_run_id == run.id}
-    assert set(found) == {f"{kind}-test" for kind in ("progress", "best", "observations")}
-    assert found["progress-test"].data == 100
-    rows = json.loads(str(found["observations-test"].data))
-    assert [row["candidate"] for row in rows] == list(known(folder)[0].candidates)
-
-
-@pytest.mark.parametrize("named", ["Cu-Au (2)", "ΔG / 300 K", "---"])
-def test_artifact_keys_suit_prefect(named):
-    """Whatever a campaign is called, keys are lowercase letters, digits and dashes."""
-    key = artifacts.key("best", named)
-    assert key.replace("-", "").isalnum()
-    assert key == key.lower().strip("-")
-    assert key.isascii()
 
 
 def test_a_failed_evaluation_does_not_fail_the_flow(make):

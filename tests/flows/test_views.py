@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from flows.artifacts import _contents
-from flows.views import SHOWN, as_json, lines, standing
+from flows.listing import as_json
+from flows.views import SHOWN, lines, standing, verdict
 from loop.objective import Target
 from tests.loop import campaigns as made
 
@@ -53,30 +53,14 @@ def test_a_compromise_shows_its_best_and_the_front():
     assert sum(line.startswith("Front: ") for line in said) == 1
 
 
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        (Target(name="gap", goal="learn"), "Every answer teaches the model"),
-        (GAP, "Best: gap"),
-    ],
-)
-def test_the_artifacts_say_the_same(target, said):
-    """Prefect's page, its description and the terminal have the same words."""
-    campaign, entries = made.campaign(made.problem("two", (target,)))
-    best = _contents(campaign, 60)["best"]
-    assert best["description"].startswith(said)
-    assert best["description"] in best["data"]
-    assert best["description"] in lines(standing(campaign, entries))
-
-
 def test_the_newest_model_is_judged_where_people_look():
-    """Its sentence with what to look at: in the terminal, as JSON, and on Prefect's page."""
+    """Its sentence with what to look at: in the terminal, and as JSON."""
     campaign, entries = made.campaign(made.problem("two"))
     shown = standing(campaign, entries)
     (said,) = [line for line in lines(shown) if "predicts it by 25 values" in line]
     assert "would not have believed 0003-abc" in said
     assert "At the end of its range: noise" in said
-    assert said in _contents(campaign, 60)["best"]["data"]
+    assert said == verdict(campaign.health["hardness"])
     everything = json.loads(json.dumps(as_json(campaign, entries)))
     assert everything["health"]["hardness"]["r2"] == pytest.approx(1 - 4 / 26)
     assert everything["candidates"][-1]["why"]["health"] == everything["health"]

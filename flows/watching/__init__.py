@@ -1,0 +1,1 @@
+"""What Prefect shows of campaigns: pages, tables, moments, and whom they are told."""
