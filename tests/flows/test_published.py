@@ -77,7 +77,8 @@ def test_artifacts_that_were_deleted_are_made_again(prefect, make):
         running = thread.submit(asyncio.run, campaign(str(folder)))
         until(lambda: latest(prefect, "overview", folder))
         gone = latest(prefect, "overview", folder)["id"]
-        until(lambda: httpx.delete(f"{prefect.api}/artifacts/{gone}").is_success)
+        page = f"{prefect.api}/artifacts/{gone}"
+        until(lambda: httpx.delete(page).status_code in {204, 404})  # a busy server says 503
         running.result()
     again = latest(prefect, "overview", folder)
     assert again["id"] != gone
