@@ -7,6 +7,7 @@ last of several runs, and no user has to know of another.
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 
@@ -35,9 +36,10 @@ def serve(desk: Desk, port: int) -> None:
 def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:
     """Stop the server when it has had no user for LINGER_S, or is not the one on the desk."""
     unused = 0.0
-    while _is_ours(desk) and (unused < LINGER_S or not _resign(desk)):
-        sleep(LOOK_S)
-        unused = 0.0 if desk.has_users() else unused + LOOK_S
+    with suppress(FileNotFoundError):  # its home has been deleted
+        while _is_ours(desk) and (unused < LINGER_S or not _resign(desk)):
+            sleep(LOOK_S)
+            unused = 0.0 if desk.has_users() else unused + LOOK_S
     server.should_exit = True
     sleep(END_S)
     os._exit(1)  # Prefect's services may wait for ever for a database that was deleted

@@ -91,7 +91,9 @@ def _forgetful(history: History) -> Iterator[str]:
         pieces = pieces.extended([event])
     if _taught(pieces) != _taught(whole):
         yield "folded in pieces, the events teach something else than folded at once"
-    if history.undisturbed is not None and _taught(history.undisturbed) != _taught(whole):
+    other = history.undisturbed
+    # Killed between two files, a laboratory is heard in two turns: other candidates are asked then.
+    if other is not None and other.turn == whole.turn and _taught(other) != _taught(whole):
         yield "the campaign that nobody killed has learnt something else"
 
 

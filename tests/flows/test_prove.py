@@ -118,9 +118,12 @@ def test_a_file_that_nobody_took_in_is_noticed(history):
 
 
 def test_another_training_set_is_noticed(history):
-    """Than that of the campaign that nobody killed."""
+    """Than that of the campaign that nobody killed, where it was asked in as many turns."""
     no = Failed(candidate=FIRST.id, kind="infeasible", message="", source=Source(oracle="o"))
     other = rigs.campaign(PROBLEM, 1, Observed(observation=no))
     assert "the training set is a function of the events" in named(
         replace(history, undisturbed=other)
     )
+    (second,) = rigs.candidates(PROBLEM, 2)[1:]
+    more = other.extended([Proposed(candidates=(second,))])
+    assert named(replace(history, undisturbed=more)) == []

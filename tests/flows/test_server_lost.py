@@ -1,11 +1,13 @@
 """Prefect's server cannot be reached, or loses its database: the ledger has it all."""
 
+import shutil
 import time
 
 import pytest
 
 from flows.desk import desk
 from flows.folder import known, remembered
+from flows.worker import lives_here
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -17,7 +19,7 @@ EVALUATIONS = 16
 
 
 def test_a_server_may_lose_its_database(make, start, tmp_path):
-    """In the middle of a run: each candidate is evaluated once, and a later run finds a server."""
+    """Each candidate is evaluated once, a later run finds a server; without a home it ends."""
     folder, later = make(evaluations=EVALUATIONS, seconds=0.3), make("later", evaluations=3)
     home = tmp_path / "home"
     settings = {"PREFECT_HOME": str(home), "PREFECT_API_URL": ""}
@@ -36,7 +38,13 @@ def test_a_server_may_lose_its_database(make, start, tmp_path):
     assert campaign.attempts == dict.fromkeys(campaign.candidates, 1)
     assert start("run", later, **settings).wait(240) == 0
     assert known(later)[0].answered == 3
-    assert desk(home).server() is not None
+    noted = desk(home).server()
+    assert noted is not None
+    shutil.rmtree(home)
+    gone = time.monotonic() + 120
+    while lives_here(noted[1]) and time.monotonic() < gone:
+        time.sleep(0.5)
+    assert not lives_here(noted[1])
 
 
 def test_a_server_that_cannot_be_reached_is_said(make, start, athanor):
