@@ -95,7 +95,8 @@ class Artifacts:
             await self._update(client, self._key(kind), content)
         told = index.page(await _cards(client))
         await self._update(client, index.KEY, {"data": told, "description": index.TITLE})
-        await self._tell(client, moments(setup.rig, campaign, self._entries))
+        news = await asyncio.to_thread(moments, setup.rig, campaign, self._entries)
+        await self._tell(client, news)
 
     async def _place(self, client: PrefectClient, types: dict[str, str]) -> None:
         """See to it that all artifacts are there; the progress is this flow run's own.
