@@ -119,6 +119,6 @@ def _runner() -> Runner:
 
 def _quieten() -> None:
     """Leave the terminal to what we say; what Prefect's runner says of runs is in their logs."""
-    for handler in logging.getLogger("prefect").handlers:
+    for handler in logging.getLogger().handlers:  # where Prefect puts it
         if isinstance(handler, PrefectConsoleHandler):
             handler.setLevel(logging.CRITICAL)
