@@ -26,27 +26,6 @@ WHAT = {
     "old": "the first turn of a process, all of them old",
     "again": "the next turn of that process",
 }
-CAMPAIGN = """
-name = "furnace"
-[[parameter]]
-name = "T"
-kind = "continuous"
-low = 300
-high = 900
-unit = "K"
-[[target]]
-name = "strength"
-unit = "MPa"
-goal = "max"
-[oracle]
-kind = "folder"
-[proposer]
-kind = "design"
-[stop]
-evaluations = {samples}
-[run]
-batch = {samples}
-"""
 
 
 def main() -> None:
@@ -75,9 +54,10 @@ def make(folder: Path, rows: int, files: int) -> None:
     from flows.rig import load
     from loop.campaign import candidate_id
     from loop.records import Candidate, Opened, Proposed, Why
+    from tests.flows.furnace import campaign
 
     samples = rows // REPLICATES
-    (folder / "campaign.toml").write_text(CAMPAIGN.format(samples=samples))
+    (folder / "campaign.toml").write_text(campaign(evaluations=samples, batch=samples))
     rig = load(folder).rig
     asked = tuple(
         Candidate(

@@ -5,55 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from flows.folder import known
+from tests.flows.barrels import campaign, printer
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "crossed_barrel.csv"
 LAB = Path(__file__).parent / "barrel_lab.py"
-CAMPAIGN = """
-name = "crossed-barrel"
-seed = 1
-[[parameter]]
-name = "n"
-kind = "discrete"
-low = 6
-high = 12
-step = 2
-[[parameter]]
-name = "theta"
-kind = "discrete"
-low = 0
-high = 200
-step = 25
-unit = "deg"
-[[parameter]]
-name = "r"
-kind = "discrete"
-low = 1.5
-high = 2.5
-step = 0.1
-unit = "mm"
-[[parameter]]
-name = "t"
-kind = "discrete"
-low = 0.7
-high = 1.4
-step = 0.35
-unit = "mm"
-[[target]]
-name = "toughness"
-unit = "J"
-goal = "max"
-[oracle]
-kind = "folder"
-settle_s = 0.05
-[stop]
-evaluations = 60
-[run]
-batch = 6
-"""
 
 pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the data set is not here")
 
@@ -62,7 +20,9 @@ pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the data set is not 
 def finished(tmp_path_factory):
     """The folder of a campaign that a laboratory has answered, and the campaign."""
     folder = tmp_path_factory.mktemp("barrel")
-    (folder / "campaign.toml").write_text(CAMPAIGN)
+    (folder / "campaign.toml").write_text(
+        campaign(seed=1, evaluations=60, batch=6, settle_s=0.05)
+    )
     (folder / "results").mkdir()
     with subprocess.Popen([sys.executable, LAB, folder, TABLE]) as lab:
         try:
@@ -105,7 +65,7 @@ def test_rejected_rows_say_why(finished):
 def test_the_values_are_those_of_the_table(finished):
     """Every result is the mean of the three barrels of one design, and names that design."""
     _, campaign = finished
-    means = pd.read_csv(TABLE).groupby(["n", "theta", "r", "t"]).toughness.mean()
+    means = printer(TABLE).means
     for result in campaign.results:
         point = result.point
         design = (point["n"], point["theta"], round(point["r"], 9), round(point["t"], 9))
@@ -115,5 +75,5 @@ def test_the_values_are_those_of_the_table(finished):
 def test_the_best_is_among_the_best(finished):
     """The best barrel found is in the top 5 % of the 600 designs."""
     _, campaign = finished
-    means = pd.read_csv(TABLE).groupby(["n", "theta", "r", "t"]).toughness.mean()
+    means = printer(TABLE).means
     assert campaign.best.values["toughness"] >= means.quantile(0.95)

@@ -8,30 +8,7 @@ import pytest
 from openpyxl import Workbook
 
 from flows.folder import known
-
-LAB = """
-name = "furnace"
-[[parameter]]
-name = "T"
-kind = "continuous"
-low = 300
-high = 900
-unit = "K"
-[[target]]
-name = "strength"
-unit = "MPa"
-goal = "max"
-[oracle]
-kind = "folder"
-settle_s = 0
-{oracle}
-[proposer]
-kind = "design"
-[stop]
-evaluations = 40
-[run]
-batch = 4
-"""
+from tests.flows.furnace import campaign
 
 
 @pytest.fixture
@@ -39,7 +16,7 @@ def furnace(tmp_path, athanor):
     """Makes a laboratory's campaign that has asked for four samples; its folder and their ids."""
 
     def furnace(oracle=""):
-        (tmp_path / "campaign.toml").write_text(LAB.format(oracle=oracle))
+        (tmp_path / "campaign.toml").write_text(campaign(oracle))
         (tmp_path / "results").mkdir()
         assert athanor("turn", tmp_path, "--no-prefect").code == 0
         rows = (tmp_path / "worklist" / "worklist.csv").read_text().splitlines()[1:]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from tests.flows.test_inbox import LAB, drop
+from tests.flows.furnace import campaign
+from tests.flows.test_inbox import drop
 
 SCRIPT = Path(__file__).with_name("lab_processes.py")
 
@@ -18,7 +19,7 @@ def furnace(tmp_path, athanor):
     """The folder of a laboratory's campaign that has asked for four samples, and their ids."""
     folder = tmp_path / "furnace"
     (folder / "results").mkdir(parents=True)
-    (folder / "campaign.toml").write_text(LAB.format(oracle=""))
+    (folder / "campaign.toml").write_text(campaign())
     assert athanor("turn", folder, "--no-prefect").code == 0
     rows = (folder / "worklist" / "worklist.csv").read_text().splitlines()[1:]
     return folder, [row.split(",")[0] for row in rows]

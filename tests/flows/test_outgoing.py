@@ -7,44 +7,28 @@ from pathlib import Path
 import pytest
 
 from flows.folder import known
+from tests.flows.furnace import campaign
 
-CAMPAIGN = """
-name = "furnace"
-[[parameter]]
-name = "T"
-kind = "continuous"
-low = 300
-high = 900
-unit = "K"
+MIXTURE = """
 [[parameter]]
 name = "alloy"
 kind = "composition"
 elements = ["Ni", "Al"]
 [[constraint]]
 expression = "T * alloy.Ni <= 600"
-[[target]]
-name = "strength"
-unit = "MPa"
-goal = "max"
-[oracle]
-kind = "folder"
+"""
+MADE = """
 repeats = 2
 resolution = { T = 5, alloy = 0.01 }
 [oracle.weigh]
 amount = 2
-[proposer]
-kind = "design"
-[stop]
-evaluations = 40
-[run]
-batch = 6
 """
 
 
 @pytest.fixture
 def furnace(tmp_path, athanor):
     """A campaign that has asked for six samples."""
-    (tmp_path / "campaign.toml").write_text(CAMPAIGN)
+    (tmp_path / "campaign.toml").write_text(campaign(MADE, more=MIXTURE, batch=6))
     assert athanor("turn", tmp_path, "--no-prefect").code == 0
     return tmp_path
 
