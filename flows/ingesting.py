@@ -1,35 +1,64 @@
 """The laboratory's files taken in by themselves, or only judged: no turn, nothing proposed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.folder import known
 from flows.outgoing import laboratory
+from flows.returned import give_back
 from flows.rig import load
+from loop.campaign import Campaign
 from loop.intake import Intake, Verdict
+from loop.records import Receipt
 from loop.run import record, replay
-from oracles.folder.rejected import write_rejected
+from oracles.folder.oracle import Folder
+from oracles.folder.tables import book_of
 
 
-def ingest(folder: Path, *, dry_run: bool) -> list[Verdict]:
-    """What is made of every row of the files that are new or have changed; recorded unless dry."""
+def ingest(folder: Path, *, dry_run: bool, console: Console) -> list[Verdict]:
+    """What is made of every row of the files that are new or have changed; recorded unless dry.
+
+    While files are read, the console shows how many.
+    """
     known(folder)
     rig, lab = load(folder).rig, laboratory(folder)
     campaign = replay(rig)
     lab = replace(lab, archives=not dry_run)
     lab.recall(campaign)
-    receipts = lab.collect(campaign.pending)
+    receipts = list(_shown(lab, campaign, console))
     intake = Intake(campaign)
     for receipt in receipts:
         intake.ingest(receipt)
     if receipts and not dry_run:
-        after = record(rig, receipts)
-        write_rejected(folder, after.ingested, lab.tables)
+        with console.status("Recording"):
+            give_back(folder, record(rig, receipts), lab)
     return intake.verdicts
+
+
+def _shown(lab: Folder, campaign: Campaign, console: Console) -> Iterator[Receipt]:
+    """The receipts of all files, each counted as it is read."""
+    news = lab.news()
+    with Progress(
+        TextColumn("files read"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        bar = progress.add_task("", total=len(news))
+        read: set[str] = set()
+        for receipt in lab.read(news, campaign.pending):
+            read.add(book_of(receipt.file))
+            progress.update(bar, completed=len(read))
+            yield receipt
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:

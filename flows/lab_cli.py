@@ -85,8 +85,7 @@ def ingest(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from flows.ingesting import ingest, summary, table
 
-    with out.status("Reading results/"):
-        verdicts = ingest(folder.absolute(), dry_run=dry_run)
+    verdicts = ingest(folder.absolute(), dry_run=dry_run, console=out)
     if as_json:
         print(json.dumps([asdict(each) for each in verdicts], indent=1))  # noqa: T201
         return

@@ -13,12 +13,12 @@ from typing import TypeAlias, TypeVar
 from watchfiles import watch
 
 from flows.folder import FILE
+from flows.returned import give_back
 from flows.rig import Setup
 from flows.several import parts
 from loop.campaign import Campaign
 from loop.run import Worker, is_over, replay, turn
 from oracles.folder.oracle import Folder
-from oracles.folder.rejected import write_rejected
 
 LOOK_S = 30
 
@@ -41,7 +41,7 @@ def minding(setup: Setup) -> Iterator[None]:
         lab.recall(replay(setup.rig))
     yield
     for lab in labs:
-        write_rejected(setup.folder, replay(setup.rig).ingested, lab.tables)
+        give_back(setup.folder, replay(setup.rig), lab)
 
 
 def _labs(setup: Setup) -> list[Folder]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flows.folder import known, ledger_url, read, remembered
 from flows.refusal import nearest
+from flows.returned import tell_conflicts
 from flows.typed import values
 from flows.views import found, praise
 from loop.campaign import Campaign, Result
@@ -187,6 +188,8 @@ def _named(campaign: Campaign, leaders: Sequence[Result]) -> str:
 
 
 def _settle(folder: Path, campaign: Campaign, decision: Decision) -> Campaign:
-    """The campaign after the decision, made without a rig."""
+    """The campaign after the decision, made without a rig; it may have ended a conflict."""
     name = campaign.problem.name
-    return settle(campaign.problem, Ledger(ledger_url(folder, read(folder)), name), decision)
+    after = settle(campaign.problem, Ledger(ledger_url(folder, read(folder)), name), decision)
+    tell_conflicts(folder, after)
+    return after

@@ -32,7 +32,8 @@ def conduct(console: Console, rig: Rig, work: Callable[[], T]) -> T | None:
     None where the work goes on though the campaign has been over for PATIENCE_S, or was told to
     stop now.
     """
-    return follow(console, lambda: replay(rig), rig.rules.evaluations, in_background(work))
+    budget, done = rig.rules.evaluations, in_background(work)
+    return follow(console, lambda: replay(rig), budget, done, awaited=rig.awaited is not None)
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:
@@ -50,10 +51,19 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
 
 def follow(
-    console: Console, look: Callable[[], Campaign], budget: int, done: Future[T]
+    console: Console,
+    look: Callable[[], Campaign],
+    budget: int,
+    done: Future[T],
+    *,
+    awaited: bool = False,
 ) -> T | None:
-    """Show the campaign until the work is done; its result, or None where it does not end."""
+    """Show the campaign until the work is done; its result, or None where it does not end.
+
+    Where people are `awaited`, whoever reads the output in a file is told what they are to do.
+    """
     leaders: tuple[Result, ...] = ()
+    told = ""
     with Progress(
         TextColumn("evaluations"),
         BarColumn(bar_width=20),
@@ -78,6 +88,10 @@ def follow(
             for result in (each for each in leaders if each not in shown):
                 console.print(f"  {campaign.answered:>4}  {praise(campaign, result)}")
             progress.update(bar, completed=campaign.answered, description=now(campaign))
+            line = waited_for(campaign) if awaited and not console.is_terminal else ""
+            if line not in {"", told}:
+                console.print(f"  {campaign.answered:>4}  {line}")
+                told = line
     return done.result() if ended else None
 
 
@@ -90,3 +104,11 @@ def now(campaign: Campaign) -> str:
     elif campaign.leaders:
         said.append(f"front of {len(campaign.leaders)}")
     return ", ".join(said)
+
+
+def waited_for(campaign: Campaign) -> str:
+    """What people are to bring; nothing while something is being evaluated."""
+    if campaign.running or not campaign.pending:
+        return ""
+    count, ids = len(campaign.pending), ", ".join(each.id for each in campaign.pending)
+    return f"waiting for {count} results: {ids}"

@@ -365,6 +365,21 @@ class Campaign(Facts):
         claims = self.claims.get(candidate, _UNSAID)
         return frozenset(asked) - {target for (target, _), _ in claims.holding()}
 
+    def is_short(self, candidate: str, wanted: int) -> bool:
+        """Whether of `wanted` measurements of a candidate some are still to come.
+
+        A value that names no replicate is the only one; what failed for good is not to be made
+        again, and who cancels one will make no more.
+        """
+        held = dict(self.claims.get(candidate, _UNSAID).holding())
+        refused = {r: each.kind for (_, r), each in held.items() if isinstance(each, Failed)}
+        over = {r for r, kind in refused.items() if kind not in TRANSIENT}
+        asked = self.problem.fidelity(self.candidates[candidate].fidelity).targets
+        made = [over | {r for name, r in held if name == target} for target in asked]
+        return "cancelled" not in refused.values() and any(
+            "" not in replicates and len(replicates) < wanted for replicates in made
+        )
+
     def _failures(self, candidate: str) -> list[Failed]:
         return [each for each in self.holding(candidate) if isinstance(each, Failed)]
 

@@ -4,7 +4,7 @@ Each may be made twice, or be made again after somebody else has appended: made 
 which it has already happened, it decides nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeAlias
@@ -49,9 +49,10 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
         if campaign.opened is None:
             return [Opened(problem=problem, settings=settings)]
         late, before = _late(campaign.settings, settings)
-        changes = tuple(_changes(campaign.settings, before))
-        reads = _is_laboratory(campaign.settings, before)
-        unsafe = [change for change in changes if not _is_safe(change, reads=reads)]
+        old, new = _by_name(campaign.settings, before)
+        changes = tuple(_changes(old, new))
+        tables = _laboratories(old) & _laboratories(new)
+        unsafe = [change for change in changes if not _is_safe(change, tables)]
         changes += tuple(f"parameter.{n}: added, {v!r} at every point before" for n, v in late)
         for name, value in late:
             if value is None:
@@ -86,16 +87,35 @@ def opening(problem: Problem, settings: Mapping[str, Json], by: str = "") -> Dec
     return decide
 
 
-def _is_safe(change: str, *, reads: bool) -> bool:
-    """Whether a change leaves what is on record as true as it was; a laboratory `reads` files."""
-    table, _, rest = change.partition(":")[0].partition(".")
-    return table in SAFE or (reads and table == "oracle" and rest.partition(".")[0] not in PLACE)
+def _is_safe(change: str, laboratories: Collection[str]) -> bool:
+    """Whether a change leaves what is on record true: how files are read may change."""
+    key = change.partition(":")[0]
+    said = (key.removeprefix(f"{each}.") for each in laboratories if key.startswith(f"{each}."))
+    return key.partition(".")[0] in SAFE or any(
+        each.partition(".")[0] not in PLACE for each in said
+    )
 
 
-def _is_laboratory(*settings: Mapping[str, Json]) -> bool:
-    """Whether a laboratory answers, before a change and after it."""
-    tables = (each.get("oracle", {}) for each in settings)
-    return all(not isinstance(t, list) and t.get("kind") == LABORATORY for t in tables)
+def _laboratories(settings: Mapping[str, Json]) -> set[str]:
+    """The tables that say how a laboratory's files are read: `oracle`, or `oracle.NAME`."""
+    table = settings.get("oracle", {})
+    if isinstance(table, list):
+        return set()
+    if table.get("kind") == LABORATORY:
+        return {"oracle"}
+    several = {name: each for name, each in table.items() if isinstance(each, Mapping)}
+    return {f"oracle.{n}" for n, each in several.items() if each.get("kind") == LABORATORY}
+
+
+def _by_name(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
+    """Both settings, several oracles by name where they are the same: a change says of which."""
+    lists = (old.get("oracle"), new.get("oracle"))
+    names = [[t.get("name") for t in each] for each in lists if isinstance(each, list)]
+    if len(names) < 2 or names[0] != names[1]:
+        return old, new
+    return tuple(
+        {**each, "oracle": dict(zip(names[0], each["oracle"], strict=True))} for each in (old, new)
+    )
 
 
 def _late(

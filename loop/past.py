@@ -65,7 +65,7 @@ def attaching(batches: Sequence[Batch], reason: str = "", by: str = "") -> Decis
             event = _attached(campaign, batch, seen, count)
             count += len(event.candidates)
             is_new = (batch.file, batch.sha256) not in read
-            if event.candidates or (event.duplicates and is_new):
+            if event.candidates or (is_new and (event.duplicates or event.rejected)):
                 events.append(replace(event, reason=reason, by=by))
         return events
 

@@ -24,7 +24,8 @@ class Declaration:
     it needs (None: any); `evaluates` is true where `collect` computes the answer, false where the
     answer comes from elsewhere in its own time; `repeatable` is true where asking twice is
     harmless; `wall_s` is the longest that one evaluation may take, in seconds; `resolution` are the
-    finest steps that it can make, by parameter and in its unit: what is proposed is rounded to it.
+    finest steps that it can make, by parameter and in its unit: what is proposed is rounded to it;
+    `repeats` is how many measurements of each candidate are wanted.
     Where several oracles answer, `parts` are what each says of itself, and `fidelity` which
     candidates it takes.
     """
@@ -37,6 +38,7 @@ class Declaration:
     wall_s: float | None = None
     cost: float = 1.0
     resolution: Mapping[str, float] = field(default_factory=dict)
+    repeats: int = 1
     fidelity: str = REAL
     parts: "tuple[Declaration, ...]" = ()
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 from typing import TypeAlias
 
-from loop.campaign import Campaign
+from loop.campaign import Campaign, is_past
 from loop.decisions import Decision, claiming, closing, opening, releasing, settling
 from loop.errors import CampaignError, Conflict, LedgerError, Shortfall
 from loop.ledger import Ledger
 from loop.past import attaching, unasked
-from loop.protocols import Oracle, Proposer
+from loop.protocols import Declaration, Oracle, Proposer
 from loop.records import Candidate, Event, Json, Observation, Problem, Proposed, Receipt, Started
 from loop.space.rounding import rounded
 from loop.space.values import Value
@@ -122,19 +122,32 @@ def bring(rig: Rig) -> Campaign:
 def waiting(oracle: Oracle, campaign: Campaign) -> tuple[Candidate, ...]:
     """What the oracle is to be asked for now: candidates that lack something that it measures.
 
-    What files disagree about has been made already.
+    Before them stand those of which more repeats are wanted than there are, also when the campaign
+    is closed. What files disagree about has been made already.
     """
     torn, declared = campaign.torn, oracle.declaration
     open_ones = campaign.pending if campaign.closed is None else ()
-    return tuple(
+    lacking = (
         each
         for each in open_ones
-        if each.id not in torn
-        and any(
+        if any(
             not part.measures or campaign.lacks(each.id) & part.measures.keys()
             for part in declared.of(each.fidelity)
         )
     )
+    asked = (*_unrepeated(declared, campaign), *lacking)
+    return tuple(each for each in asked if each.id not in torn)
+
+
+def _unrepeated(declared: Declaration, campaign: Campaign) -> Iterator[Candidate]:
+    """Answered candidates of which the oracle is to make more measurements than there are."""
+    if all(part.repeats == 1 for part in (declared, *declared.parts)):
+        return
+    pending = {each.id for each in campaign.pending}
+    for each in (result.candidate for result in campaign.results):
+        wanted = max((part.repeats for part in declared.of(each.fidelity)), default=1)
+        if each.id not in pending and not is_past(each) and campaign.is_short(each.id, wanted):
+            yield each
 
 
 def begin(rig: Rig) -> Campaign:
@@ -148,9 +161,10 @@ def advance(rig: Rig) -> Campaign:
     Where another process has amended the settings, this rig's rules hold no more: it does nothing.
     """
     campaign = decide(rig, _stopping(rig))
-    if not _goes_on(rig, campaign):
+    if _goes_on(rig, campaign):
+        campaign = decide(rig, _proposing(rig))
+    elif campaign.closed is None or is_outdated(rig, campaign):
         return campaign
-    campaign = decide(rig, _proposing(rig))
     for oracle in filter(None, (rig.oracle, rig.laboratory)):
         oracle.submit(waiting(oracle, campaign))
     return campaign

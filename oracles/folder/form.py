@@ -20,7 +20,16 @@ from oracles.folder.rows import FAILED
 from oracles.folder.workbook import fill, saved
 from oracles.folder.worklist import Cell, Worklist, cells_of, code
 
-STATUSES = ("ok", "failed", "cracked", "not_formed", "contaminated", "instrument", "lost")
+STATUSES = (
+    "ok",
+    "failed",
+    "cracked",
+    "not_formed",
+    "contaminated",
+    "instrument",
+    "lost",
+    "skipped",
+)
 SPARE = 200  # lines below those that wait that have lists, too
 FREE = ("reason", "operator", "instrument", "batch", "comment")
 MADE = "actual:"
@@ -121,7 +130,8 @@ def _explained(space: SearchSpace, objective: Objective) -> dict[str, str]:
         CODE: "Its three letters, as on the vial.",
         REPEATS: "How many measurements of the sample are wanted. Nothing to write.",
         "replicate": "1, 2, 3 ...: which measurement of the sample this line is.",
-        "status": "Leave empty where there is a value; else choose what went wrong.",
+        "status": "Leave empty where there is a value; else choose what went wrong. Choose skipped"
+        " where there will be no further measurement of the sample.",
         "reason": "Why it went wrong, in your own words.",
         "operator": "Who measured.",
         "instrument": "On which instrument.",

@@ -74,6 +74,7 @@ class Folder:
             evaluates=False,
             repeatable=False,
             resolution=self.making.resolution,
+            repeats=self.making.repeats,
         )
 
     def submit(self, candidates: Sequence[Candidate]) -> None:
@@ -95,10 +96,21 @@ class Folder:
 
         None while results/ is missing; OracleError where a file or the archive fails.
         """
+        return tuple(self.read(self.news(), pending))
+
+    def news(self) -> list[Found]:
+        """The files in results/ that are to be read: new, changed, or not on record."""
+        files = found(self.folder / "results", self.reading.file_mb)
+        files = [each for each in files if each.trouble or is_read(each.name, self.reading)]
+        index = read_index(self._index, self.reading.digest)
+        return [each for each in files if not self._is_known(each, index)]
+
+    def read(self, news: Sequence[Found], pending: Sequence[Candidate]) -> Iterator[Receipt]:
+        """The receipts of these files, one after the other; as `collect`, which reads them all."""
         points = self._points | {candidate.id: candidate.point for candidate in pending}
         limits = {"tolerance": self.reading.tolerance, "limit": self.reading.limit}
         try:
-            return tuple(self._collect(Asked(points=points, **limits)))
+            yield from self._collect(news, Asked(points=points, **limits))
         except OSError as error:
             raise OracleError(
                 str(self.folder), "results/ to read and archive/ to write", str(error)
@@ -110,12 +122,12 @@ class Folder:
         own = partial(run_reader, self.folder, self.reading.reader or "")
         return tables(name, content, self.reading, header_test(known, self.reading), own)
 
-    def _collect(self, asked: Asked) -> Iterator[Receipt]:
-        files = found(self.folder / "results", self.reading.file_mb)
-        files = [each for each in files if each.trouble or is_read(each.name, self.reading)]
-        path, digest = self.folder / "archive" / INDEX, self.reading.digest
-        index = read_index(path, digest)
-        news = [each for each in files if not self._is_known(each, index)]
+    @property
+    def _index(self) -> Path:
+        return self.folder / "archive" / INDEX
+
+    def _collect(self, news: Sequence[Found], asked: Asked) -> Iterator[Receipt]:
+        index = read_index(self._index, self.reading.digest) if news else {}
         for file in settled(news, self.reading.settle_s):
             receipts, sha256 = self._receipts(file, asked)
             names = tuple(each.file for each in receipts)
@@ -123,7 +135,7 @@ class Folder:
                 index[file.name] = Read(state=file.state, sha256=sha256, receipts=names)
             yield from receipts
         if news and self.archives:
-            write_index(path, digest, index)
+            write_index(self._index, self.reading.digest, index)
 
     def _is_known(self, file: Found, index: Mapping[str, Read]) -> bool:
         """Whether a file was read as it is now, and that is on record."""

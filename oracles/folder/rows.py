@@ -264,11 +264,13 @@ class Reader:
             column.subject: self._number(column, cell) if column.is_number else cell
             for column, cell in self._cells(cells, "executed")
         }
+        headers = {column.subject: column.header for column, _ in self._cells(cells, "executed")}
         point: dict[str, Value] = {}
         for parameter in self.space.parameters:
             parts = {label: found[label] for label in fields(parameter) if label in found}
             if parts:
-                point[parameter.name] = _made(parameter, parts)
+                where = headers[next(iter(parts))]
+                point[parameter.name] = _made(parameter, parts, where)
         return point or None
 
 
@@ -282,9 +284,11 @@ def _slip(value: float, low: float, high: float) -> str:
     return ""
 
 
-def _made(parameter: Parameter, parts: Mapping[str, float | str]) -> Value:
-    """A parameter's value as executed: it may lie outside the bounds, but it must be encodable."""
-    where = f"executed:{parameter.name}"
+def _made(parameter: Parameter, parts: Mapping[str, float | str], where: str) -> Value:
+    """A parameter's value as executed: it may lie outside the bounds, but it must be encodable.
+
+    `where` is its column, for whoever has to mend it.
+    """
     match parameter:
         case Composition(name=name):
             whole = {label.removeprefix(f"{name}."): float(part) for label, part in parts.items()}

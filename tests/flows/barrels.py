@@ -51,6 +51,7 @@ goal = "max"
 [oracle]
 kind = "folder"
 repeats = 3
+plausible = {{ toughness = [0, 100] }}
 settle_s = {settle_s}
 [stop]
 evaluations = {evaluations}
@@ -86,7 +87,7 @@ class Printer:
 
     designs: pd.Series
 
-    def make(self, row: Mapping[str, Any]) -> Barrel:
+    def make(self, row: Mapping[Any, Any]) -> Barrel:
         """The barrels that a line of the worklist asks for, as near as they can be made."""
         grid = self.designs.index.to_frame().to_numpy(dtype=float)
         asked = [float(row[name + unit]) for name, unit in zip(PARAMETERS, UNITS, strict=True)]
@@ -98,7 +99,8 @@ class Printer:
     @property
     def means(self) -> pd.Series:
         """The mean toughness of every design, J."""
-        return self.designs.apply(np.mean)
+        means: pd.Series = self.designs.apply(np.mean)
+        return means
 
 
 def printer(table: Path) -> Printer:

@@ -27,6 +27,8 @@ from oracles.folder import files, oracle, rejected, tray
 STEPS = {
     take.__code__,
     oracle.Folder.collect.__code__,
+    oracle.Folder.news.__code__,
+    oracle.Folder.read.__code__,
     oracle.Folder._collect.__code__,
     oracle.Folder._receipts.__code__,
     Ledger.append.__code__,

@@ -10,6 +10,7 @@ from flows.folder import known
 from flows.rig import load
 from loop.records import Attached
 from loop.surrogate.data import training_data
+from tests.flows.furnace import campaign
 
 CAMPAIGN = """
 name = "alloys"
@@ -171,3 +172,23 @@ def test_a_published_table_is_attached_through_a_mapping(tmp_path, athanor):
     assert athanor("turn", tmp_path, "--no-prefect").code == 0
     (asked,) = known(tmp_path)[0].pending
     assert asked.why.origin in {"model", "replicate"}
+
+
+def test_a_file_of_which_nothing_can_be_used_is_accounted_for(alloys, athanor):
+    """Its rows are in the inbox as rejected, and it is on record once."""
+    folder, file = alloys(text="FORMULA,Test (C),YS (MPa)\nNi,126.85,fast\nNi,1000,3\n")
+    for _ in range(2):
+        assert json.loads(athanor("attach", folder, file, "--json").out)["attached"] == []
+    (account,) = json.loads(athanor("lab", "inbox", folder, "--json").out)["files"]
+    assert (account["file"], account["rows"], account["rejected"]) == ("past.csv", 2, 2)
+
+
+def test_a_category_that_is_none_is_said_of_its_own_column(tmp_path, athanor):
+    """As whoever wrote the table knows it, not as it is called inside."""
+    gas = '[[parameter]]\nname = "gas"\nkind = "categorical"\nvalues = ["Ar", "N2"]'
+    (tmp_path / "campaign.toml").write_text(campaign(more=gas))
+    (tmp_path / "past.csv").write_text("T [K],gas,strength [MPa]\n400,He,3\n")
+    (row,) = json.loads(athanor("attach", tmp_path, tmp_path / "past.csv", "--json").out)[
+        "rejected"
+    ]
+    assert row[2:] == ["gas", "expected one of Ar, N2, got 'He'"]

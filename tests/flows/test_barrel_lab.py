@@ -20,9 +20,7 @@ pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the data set is not 
 def finished(tmp_path_factory):
     """The folder of a campaign that a laboratory has answered, and the campaign."""
     folder = tmp_path_factory.mktemp("barrel")
-    (folder / "campaign.toml").write_text(
-        campaign(seed=1, evaluations=60, batch=6, settle_s=0.05)
-    )
+    (folder / "campaign.toml").write_text(campaign(seed=1, evaluations=60, batch=6, settle_s=0.05))
     (folder / "results").mkdir()
     with subprocess.Popen([sys.executable, LAB, folder, TABLE]) as lab:
         try:

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
 from openpyxl import Workbook
+from rich.console import Console
 
 from flows.folder import known
+from flows.ingesting import ingest
 from tests.flows.furnace import campaign
 
 
@@ -100,9 +103,12 @@ def test_a_person_resolves_a_conflict(furnace, athanor):
     assert conflict["claims"] == [["monday.csv:1", "100"], ["tuesday.csv:1", "90"]]
     assert athanor("lab", "worklist", folder, "--json").out.count(a) == 0
     assert f"files disagree about {a}: athanor lab resolve" in athanor("status", folder).out
+    told = (folder / "rejected" / "conflicts.csv").read_text()
+    assert f'{a},strength,,tuesday.csv:1,90,"monday.csv:1 says otherwise: correct the file' in told
     keep = ("--keep", "tuesday.csv:1", "--reason", "monday was not calibrated")
     said = athanor("lab", "resolve", folder, a, *keep)
     assert "It is now strength 90 MPa" in said.out
+    assert not (folder / "rejected" / "conflicts.csv").exists()
     assert athanor("lab", "resolve", folder, a, *keep).code == 2
     total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
     assert (total["used"], total["superseded"], total["conflict"]) == (1, 1, 0)
@@ -121,6 +127,56 @@ def test_what_nobody_asked_for_is_attached(furnace, athanor):
     assert (campaign.asked, campaign.attached) == (4, 1)
     total = json.loads(athanor("lab", "inbox", folder, "--json").out)["total"]
     assert (total["rows"], total["used"], total["duplicate"]) == (3, 2, 1)
+
+
+def test_files_are_counted_while_they_are_read(furnace):
+    """On a terminal there is a bar, whose end is the number of files; elsewhere there is none."""
+    folder, (a, b, *_) = furnace()
+    drop(folder, "monday.csv", f"{a},100")
+    drop(folder, "tuesday.csv", f"{b},90")
+    shown = []
+    for is_terminal in (True, False):
+        text = StringIO()
+        console = Console(file=text, force_terminal=is_terminal, width=80)
+        assert len(ingest(folder, dry_run=True, console=console)) == 2
+        shown.append(text.getvalue())
+    assert "files read" in shown[0]
+    assert "2/2" in shown[0]
+    assert shown[1] == ""
+
+
+def test_who_and_what_measured_is_shown_as_an_effect(tmp_path, athanor):
+    """Measured minus what the model expected, by instrument and operator: one reads 50 too high."""
+    text = campaign().replace('kind = "design"', "initial = 4")
+    (tmp_path / "campaign.toml").write_text(text)
+    (tmp_path / "results").mkdir()
+    for week in range(3):
+        athanor("turn", tmp_path, "--no-prefect")
+        rows = [
+            f"{each.id},{float(str(each.point['T'])) / 10 + 50 * (n % 2)},{('Ada', 'Bob')[n % 2]}"
+            for n, each in enumerate(known(tmp_path)[0].pending)
+        ]
+        drop(tmp_path, f"{week}.csv", *rows, header="candidate,strength [MPa],operator")
+    athanor("lab", "ingest", tmp_path)
+    said = json.loads(athanor("lab", "inbox", tmp_path, "--json").out)["effects"]
+    mean = {each["value"]: each["mean"] for each in said if each["column"] == "operator"}
+    assert mean["Bob"] > mean["Ada"] + 25
+    assert "operator Bob: strength +" in athanor("lab", "inbox", tmp_path).out
+
+
+def test_a_run_says_what_it_waits_for_where_its_output_goes_to_a_file(furnace, start):
+    """At once, and again when that changes: whoever reads the file need not guess."""
+    folder, ids = furnace()
+    process = start("run", folder, "--no-prefect")
+    assert process.stdout.readline().split() == (
+        ["0", "waiting", "for", "4", "results:", *", ".join(ids).split()]
+    )
+    drop(folder, "monday.csv", f"{ids[0]},100")
+    said = [process.stdout.readline()]
+    while "0005-" not in said[-1] and len(said) < 4:  # the turn may be seen half done
+        said.append(process.stdout.readline())
+    assert "1  strength 100 MPa" in said[0]
+    assert f"waiting for 4 results: {', '.join(ids[1:])}, 0005-" in said[-1]
 
 
 def test_a_workbook_is_kept_by_its_name_alone(furnace, athanor):

@@ -106,6 +106,42 @@ def test_a_correction_is_told_with_what_it_changes(furnace, athanor):
     assert known(furnace)[0].results[0].values == {"strength": 300.0}
 
 
+@pytest.mark.parametrize(
+    ("rows", "is_listed"),
+    [
+        (["{},1,300,"], True),
+        (["{},1,300,", "{},2,301,"], False),
+        (["{},1,300,", "{},2,,cracked"], False),
+        (["{},1,300,", "{},2,,lost"], True),
+        (["{},1,300,", "{},,,skipped"], False),
+        (["{},,300,"], False),
+    ],
+)
+def test_a_line_stays_until_its_repeats_are_there(furnace, athanor, rows, is_listed):
+    """Or cannot be made, or the laboratory says that there will be no more; the budget goes on."""
+    first = listed(furnace)[0]["candidate"]
+    (furnace / "results").mkdir(exist_ok=True)
+    text = "\n".join(["candidate,replicate,strength [MPa],status", *rows, ""])
+    (furnace / "results" / "a.csv").write_text(text.format(first, first))
+    athanor("turn", furnace, "--no-prefect")
+    assert (first in [row["candidate"] for row in listed(furnace)]) == is_listed
+    assert len(listed(furnace)) == 6 + is_listed
+    assert known(furnace)[0].answered == 1
+
+
+def test_repeats_are_wanted_of_what_was_measured_when_the_campaign_ends(tmp_path, athanor):
+    """What was asked last may lack most of them; what was never made leaves the worklist."""
+    (tmp_path / "campaign.toml").write_text(campaign("repeats = 2", evaluations=2, batch=2))
+    (tmp_path / "results").mkdir()
+    athanor("turn", tmp_path, "--no-prefect")
+    first, second = (row["candidate"] for row in listed(tmp_path))
+    text = f"candidate,replicate,strength [MPa]\n{first},1,300\n{second},1,200\n{second},2,201\n"
+    (tmp_path / "results" / "a.csv").write_text(text)
+    athanor("turn", tmp_path, "--no-prefect")
+    assert known(tmp_path)[0].closed == "budget: 2 evaluations"
+    assert [row["candidate"] for row in listed(tmp_path)] == [first]
+
+
 SHARED = """
 name = "s"
 seed = {seed}

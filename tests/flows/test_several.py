@@ -249,3 +249,21 @@ def test_one_oracle_is_as_it_was(ladder):
     """A campaign of one oracle that states nothing new is the problem that it always was."""
     folder = ladder(DEAR.replace("[[oracle]]", "[oracle]").replace('name = "dear"\n', ""))
     assert load(folder).rig.problem.fidelities == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('kind = "folder"', 'kind = "folder"\nplausible = { y = [0, 9] }', 0),
+        ("cost = 5", "cost = 6", 2),
+        ("measure.py:cheap", "measure.py:density", 2),
+    ],
+)
+def test_how_files_are_read_may_change_beside_others(ladder, athanor, old, new, code):
+    """As it may where the laboratory is alone: not what it costs, and nothing of the others."""
+    folder = ladder(CHEAP.replace("cheap", "dear", 1) + RULE + BENCH + promoted(2, "dear"))
+    assert athanor("turn", folder, "--no-prefect").code == 0
+    file = folder / "campaign.toml"
+    file.write_text(file.read_text().replace(old, new))
+    said = athanor("turn", folder, "--no-prefect")
+    assert said.code == code, said.err

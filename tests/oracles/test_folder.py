@@ -77,7 +77,12 @@ def test_the_same_answers_in_another_dress(tmp_path, text):
         ("cost,alloy.Au", "5,0.5", "alloy.Au", "was asked at alloy.Au = 0, the row says 0.5"),
         ("cost,executed:T", "5,400", "executed:T", r"states no unit: write '\[K\]'"),
         ("cost,executed:gas", "5,He", "executed:gas", "expected one of Ar, N2, got 'He'"),
-        ("cost,executed:alloy.Cu", "5,0.9", "executed:alloy", "fractions that sum to 1, got 0.9"),
+        (
+            "cost,executed:alloy.Cu",
+            "5,0.9",
+            "executed:alloy.Cu",
+            "fractions that sum to 1, got 0.9",
+        ),
     ],
 )
 def test_what_cannot_be_taken_is_rejected_with_its_reason(tmp_path, header, cells, column, reason):
@@ -221,8 +226,9 @@ def test_names_that_a_header_cannot_tell_apart_are_refused():
 def test_a_level_as_executed_must_be_one_that_can_be_encoded(parameter, cell, said):
     """A name must be known; a number need not be a level, but have a logarithm where one is."""
     with pytest.raises(Unfit, match=said):
-        _made(parameter, {"x": cell})
-    assert _made(parameter, {"x": parameter.levels[0]}) == parameter.levels[0]
+        _made(parameter, {"x": cell}, "executed:x")
+    first = parameter.levels[0]
+    assert _made(parameter, {"x": first}, "executed:x") == first
 
 
 @pytest.mark.parametrize(

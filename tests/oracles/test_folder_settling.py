@@ -15,10 +15,10 @@ HEADER = "candidate,toughness [J],cost"
 OPEN = (Opened(problem=PROBLEM), Proposed(candidates=ASKED))
 
 
-def turn(folder, events):
+def turn(folder, events, **options):
     """The events after one more look at the folder."""
     campaign = Campaign.replay(PROBLEM, events)
-    return (*events, *settling(lab(folder).collect(campaign.pending))(campaign))
+    return (*events, *settling(lab(folder, **options).collect(campaign.pending))(campaign))
 
 
 def visit(folder, events, *rows, name="results.csv", header=HEADER):
@@ -134,19 +134,20 @@ def test_the_order_of_rows_does_not_matter(tmp_path, order):
     assert len(events[-1].receipt.rejected) == 1
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_cut_at_any_byte_and_completed_is_the_whole_file(tmp_path, encoding):
     """Whatever was read of the half, the end is that of the whole file."""
-    rows = [f"{A};1,53;3", f"{B};2534,25;4", f"{B};2;4", f"{C};hoch;5"]
-    raw = "\n".join([HEADER.replace(",", ";"), *rows, ""]).encode(encoding)
+    said = {"encoding": encoding} if encoding == "cp1252" else {}
+    rows = [f"{A};1,53;3;Zoë", f"{B};2534,25;4;", f"{B};2;4;", f"{C};hoch;5;Zoë"]
+    raw = "\n".join([f"{HEADER},who".replace(",", ";"), *rows, ""]).encode(encoding)
     drop(tmp_path, raw)
-    whole = found(turn(tmp_path, OPEN))
+    whole = found(turn(tmp_path, OPEN, **said))
     assert whole == {A: {"toughness": 1.53, "cost": 3.0}, B: {"cost": 4.0}}
     for cut in range(len(raw)):
         drop(tmp_path, raw[:cut])
-        events = turn(tmp_path, OPEN)
+        events = turn(tmp_path, OPEN, **said)
         drop(tmp_path, raw)
-        events = turn(tmp_path, events)
+        events = turn(tmp_path, events, **said)
         assert found(events) == whole
         assert len(events[-1].receipt.rejected) == 1
 
