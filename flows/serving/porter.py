@@ -53,10 +53,13 @@ class Porter:
         """Look again and again, for ever."""
         while True:
             setup = self.attempt(runner())
-            if setup is None:
-                sleep(LOOK_S)
-            else:
-                wait(setup, LOOK_S)
+            try:
+                if setup is not None:
+                    wait(setup, LOOK_S)
+                    continue
+            except OSError:
+                pass  # the folder has just gone: the next look says so
+            sleep(LOOK_S)
 
     def look(self, runner: Runner) -> Setup:
         """Look once, and do what is due; LoopError or OSError where the folder cannot be used."""
