@@ -166,35 +166,53 @@ def revive(address: Address) -> bool:
 
 
 def _start(desk: Desk, port: int | None = None) -> str:
-    """The address of a server that has just been started; the caller is alone at the desk."""
+    """The address of a server that has just been started; the caller is alone at the desk.
+
+    It is given a socket that listens already: two that begin at once never share a port.
+    """
     require()
-    port = port or _free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    own = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api}
-    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    process = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "flows.server", str(PREFECT_HOME.value()), str(port)],
-        os.environ | SETTINGS | own,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(desk.log), write, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,  # Ctrl-C is for the campaign: the server still has to write it down
-    )
-    desk.announce(api, process)
+    with _listening(port) as listener:
+        port = listener.getsockname()[1]
+        api = f"http://127.0.0.1:{port}/api"
+        own = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api}
+        write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        listener.set_inheritable(True)
+        process = os.posix_spawn(
+            sys.executable,
+            [
+                sys.executable,
+                "-m",
+                "flows.server",
+                str(PREFECT_HOME.value()),
+                f"{listener.fileno()}",
+            ],
+            os.environ | SETTINGS | own,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(desk.log), write, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,  # Ctrl-C is for the campaign: the server still has to write it down
+        )
+        desk.announce(api, process)
     return api
 
 
-def _free_port() -> int:
-    """A port that nobody listens on: Prefect's own where it is free, so that bookmarks last."""
-    for port in (4200, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise LoopError("Prefect's server", "a free port on 127.0.0.1", "none", "Use --no-prefect.")
+def _listening(port: int | None) -> socket.socket:
+    """A socket on this port, or on Prefect's own where it is free, so that bookmarks last."""
+    for each in (port,) if port else (4200, 0):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a kill, at once
+        try:
+            listener.bind(("127.0.0.1", each))
+            listener.listen()
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise LoopError(
+        "Prefect's server",
+        f"port {port} of 127.0.0.1 to be free" if port else "a free port on 127.0.0.1",
+        "another program there" if port else "none",
+        "End that program, or use --no-prefect.",
+    )

@@ -1,10 +1,11 @@
-"""The process of Prefect's server: `python -m flows.server HOME PORT`, started by `flows.serve`.
+"""The process of Prefect's server: `python -m flows.server HOME SOCKET`, started by `flows.serve`.
 
 It serves as long as anybody uses it, and a while longer. So it outlives neither a kill -9 nor the
 last of several runs, and no user has to know of another.
 """
 
 import os
+import socket
 import sys
 import threading
 from contextlib import suppress
@@ -22,15 +23,13 @@ END_S = 30.0  # of which it takes two or three
 LINGER_S = 20.0  # it writes down what the last user reported: seen to lag 5 s behind 200 tasks
 
 
-def serve(desk: Desk, port: int) -> None:
-    """Prefect's API, UI and services on loopback, until nobody has used them for a while."""
+def serve(desk: Desk, listener: socket.socket) -> None:
+    """Prefect's API, UI and services on a socket, until nobody has used them for a while."""
     app = create_app(final=True)
-    config = uvicorn.Config(
-        app, "127.0.0.1", port, log_level="warning", timeout_graceful_shutdown=5
-    )
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     threading.Thread(target=_close_when_unused, args=(desk, server), daemon=True).start()
-    server.run()
+    server.run(sockets=[listener])
 
 
 def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:
@@ -60,4 +59,4 @@ def _is_ours(desk: Desk) -> bool:
 
 
 if __name__ == "__main__":
-    serve(desk(Path(sys.argv[1])), int(sys.argv[2]))
+    serve(desk(Path(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))

@@ -91,14 +91,17 @@ class Host:
 
     def _keep(self) -> None:
         """Start our server again where it has ended, and close what killed runs have left open."""
-        tidied = monotonic()
+        tidied, trouble = monotonic(), ""
         while True:
             sleep(WATCH_S)
             try:
                 if revive(self.address):
                     self.say(f"Prefect's server had ended; it starts again: {self.address.ui}")
+                    trouble = ""
             except (LoopError, OSError) as error:
-                self.say(str(error))
+                if str(error) != trouble:
+                    trouble = str(error)
+                    self.say(trouble)
             if monotonic() - tidied > TIDY_S:
                 tidied = monotonic()
                 session.bury()

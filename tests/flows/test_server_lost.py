@@ -1,6 +1,8 @@
 """Prefect's server cannot be reached, or loses its database: the ledger has it all."""
 
+import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -45,6 +47,21 @@ def test_a_server_may_lose_its_database(make, start, tmp_path):
     while lives_here(noted[1]) and time.monotonic() < gone:
         time.sleep(0.5)
     assert not lives_here(noted[1])
+
+
+def test_two_servers_that_begin_at_once_have_an_address_each(start, make, tmp_path):
+    """One of them has Prefect's own port; neither is taken for the other."""
+    homes = [tmp_path / "one", tmp_path / "two"]
+    runs = [
+        start("run", make(home.name), PREFECT_HOME=str(home), PREFECT_API_URL="") for home in homes
+    ]
+    for run in runs:
+        said, _ = run.communicate(timeout=240)
+        assert run.returncode == 0, said
+    (first, one), (second, two) = (noted for home in homes if (noted := desk(home).server()))
+    assert first != second
+    for worker in one, two:
+        os.kill(int(worker.split("/")[1]), signal.SIGKILL)
 
 
 def test_a_server_that_cannot_be_reached_is_said(make, start, athanor):
