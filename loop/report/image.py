@@ -3,10 +3,11 @@
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from loop.report.drawing import Mark, Sheet
+from loop.report.templates import templates
 
 MARKED = 600  # marks of an image: more hide one another, and each is 80 bytes
 IN_A_ROW = 2  # entries of the legend
@@ -30,14 +31,7 @@ def _leads(mark: Mark) -> bool:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("loop.report", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("image.svg")
+    return templates().get_template("image.svg")
 
 
 @cache

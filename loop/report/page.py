@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from loop.agreement import agreements
 from loop.campaign import Campaign
@@ -24,6 +24,7 @@ from loop.report.quantities import moment, number, percent, quantity, stated, un
 from loop.report.rows import Row, rows
 from loop.report.spaces import spaces
 from loop.report.table import columns
+from loop.report.templates import templates
 from loop.report.trust import Trust, parity, trust
 from loop.stopping import StopRules
 
@@ -83,13 +84,7 @@ def render(
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("loop.report", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {"moment": moment, "unit": unit, "cell": stated}
     environment.globals |= {"quantity": quantity, "wish": question.wish}
     return environment.get_template("page.html")

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.folder import known, remembered
+from flows.folder import known
 from flows.worker import name
 from loop.records import Started
 from tests.flows.conftest import ROOT
+from tests.flows.waits import answered, until
 
 YEAR = 365 * 86400
 LOOK = """
@@ -56,20 +56,6 @@ def clock(tmp_path) -> Clock:
     moved.write_bytes(bytes(8))
 
     return Clock(moved=moved, settings={"LD_PRELOAD": str(library), "CLOCK_MOVED": str(moved)})
-
-
-def answered(folder) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
-
-
-def until(found, seconds=60):
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert found()
 
 
 def years(folder) -> set[int]:

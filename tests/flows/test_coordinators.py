@@ -19,6 +19,7 @@ import pytest
 from flows.folder import known, remembered
 from loop.records import Started
 from tests.flows.conftest import ROOT
+from tests.flows.waits import answered, until
 
 pytestmark = pytest.mark.slow  # three processes that start, and one that is waited for
 
@@ -75,20 +76,6 @@ def go_on(process) -> None:
     """Continue a process that was stopped."""
     for each in (process, *psutil.Process(process.pid).children(recursive=True)):
         each.send_signal(signal.SIGCONT)
-
-
-def answered(folder) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
-
-
-def until(found, seconds=60):
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert found()
 
 
 def require_one_history(folder, extra: Counter[str]):
