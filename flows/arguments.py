@@ -1,4 +1,4 @@
-"""What several commands share: arguments and options, where they print, and the status."""
+"""What several commands share: arguments and options, exit codes, and what they print."""
 
 import json
 import os
@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from loop.errors import SettingsError
+
+FINE, BAD_END, BAD_INPUT, NO_WORLD, INTERRUPTED = 0, 1, 2, 3, 130
 
 out = Console(highlight=False, markup=False, soft_wrap=True)
 
@@ -38,3 +42,22 @@ def say_status(folder: Path, *, as_json: bool) -> None:
         out.print(f"Not started. Start it: athanor run {folder}")
     else:
         out.print("\n".join(lines(now)))
+
+
+def write_report(folder: Path, output: Path | None) -> Path:
+    """Write the report, in the folder unless said otherwise; where it is."""
+    from flows.folder import REPORT, known
+    from loop.report.page import render
+
+    path = output or folder / REPORT
+    write(path, render(*known(folder)))
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file; SettingsError where there can be none."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        remedy = "Choose another place."
+        raise SettingsError(str(path), "a file to write", str(error.strerror), remedy) from error
