@@ -24,8 +24,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 
+from flows.folder import digest
 from flows.rig import Setup
-from flows.serving.turnstile import digest
 from flows.watching import index
 from flows.watching.contents import KINDS, Content, contents, key, kinds
 from flows.watching.moments import Moment, moments

@@ -5,6 +5,7 @@ Light, because `athanor status` reads no more than this and the ledger.
 
 import tomllib
 from collections.abc import Mapping
+from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -24,6 +25,11 @@ DATABASE = "ledger.db"
 REPORT = "report.html"
 
 Template: TypeAlias = Literal["alloy", "dft", "lab", "table", "own"]
+
+
+def digest(folder: Path) -> str:
+    """What tells one campaign folder from another."""
+    return blake2b(str(folder).encode(), digest_size=6).hexdigest()
 
 
 def read(folder: Path) -> dict[str, Json]:

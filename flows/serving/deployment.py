@@ -22,10 +22,10 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.urls import url_for
 
 from flows.campaign import OURS
+from flows.folder import digest
 from flows.rig import Setup
 from flows.serving.flow import served
 from flows.serving.form import Do, schema
-from flows.serving.turnstile import digest
 
 COMING = [StateType.SCHEDULED, StateType.PENDING]
 

@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from time import monotonic, sleep
 
 from prefect.settings import PREFECT_HOME
 
 from flows.desk import desk
+from flows.folder import digest
 from flows.laboratory import Look
 
 PATIENCE_S = 5.0  # whoever is at it may just be leaving, and no longer look
@@ -64,11 +64,6 @@ def turnstile(folder: Path) -> Turnstile:
     place = desk(PREFECT_HOME.value()).folder / "turns"
     place.mkdir(exist_ok=True)
     return Turnstile(file=place / f"{digest(folder)}.json")
-
-
-def digest(folder: Path) -> str:
-    """What tells one campaign folder from another."""
-    return blake2b(str(folder).encode(), digest_size=6).hexdigest()
 
 
 def _take(lock: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flows.serving.turnstile import digest
+from flows.folder import digest
 from flows.views import standing
 from flows.watching import index, pages
 from loop.campaign import Campaign
