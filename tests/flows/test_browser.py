@@ -18,8 +18,9 @@ from flows.folder import known, remembered
 from flows.watching import index
 from tests.flows.browser import CHROMIUM, Page, browser
 from tests.flows.conftest import ROOT
-from tests.flows.test_prefect import flow_runs, until
+from tests.flows.test_prefect import flow_runs
 from tests.flows.test_published import latest
+from tests.flows.waits import until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.folder import known, remembered
+from flows.folder import known
 from flows.waiting import why
 from loop.records import Started
 from tests.flows.conftest import CAMPAIGN
+from tests.flows.waits import answered, until
 
 SIZE = "32m"
 # Nothing is written but by Athanor, so that it is Athanor that meets the full disk.
@@ -83,20 +84,6 @@ def read_only(disk: Path) -> Iterator[None]:
     mount("-o", "remount,ro", disk)
     yield
     mount("-o", "remount,rw", disk)
-
-
-def until(found, seconds=60):
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert found()
-
-
-def answered(folder) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
 
 
 def require_whole(folder, before, evaluations=30):

@@ -10,20 +10,7 @@ from flows.people import go_on, hold
 from flows.waiting import why
 from loop.records import Paused, Resumed
 from tests.flows.conftest import CAMPAIGN
-
-
-def until(found, seconds=60):
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert found()
-
-
-def answered(folder) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
+from tests.flows.waits import answered, until
 
 
 def said(folder) -> str:

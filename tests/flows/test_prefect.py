@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import ssl
-import time
-from collections.abc import Callable
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -24,6 +22,7 @@ from flows.desk import desk
 from flows.folder import known
 from flows.rig import load
 from flows.worker import name, worker
+from tests.flows.waits import until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -31,16 +30,6 @@ pytestmark = [
     # Prefect 3.8 leaves a client open for every flow run (prefect/results.py, default storage).
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
-
-RECORDED_S = 30  # the server writes down what happened a few seconds later
-
-
-def until(found: Callable[[], object], seconds: float = RECORDED_S) -> None:
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.2)
-    assert found()
 
 
 def flow_runs(folder) -> list[FlowRun]:

@@ -28,7 +28,7 @@ from flows.watching.alerts import make as alerts
 from flows.watching.contents import key
 from flows.watching.moments import BEST, FINISHED
 from tests.flows.conftest import ROOT
-from tests.flows.test_prefect import until
+from tests.flows.waits import until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -30,6 +29,7 @@ from flows.worker import HOST, worker
 from loop.errors import SettingsError
 from loop.records import Observed, Started
 from loop.run import advance, begin, direct, record
+from tests.flows.waits import answered, until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -225,20 +225,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(found, seconds=60.0) -> None:
-    """Wait for what is on its way."""
-    end = time.monotonic() + seconds
-    while not found() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert found()
-
-
-def answered(folder) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
 
 
 def kill_with_children(process) -> None:

@@ -12,7 +12,8 @@ from flows.folder import known, remembered
 from flows.serving.form import Do
 from loop.records import Paused
 from tests.flows.conftest import CAMPAIGN
-from tests.flows.test_prefect import flow_runs, states, until
+from tests.flows.test_prefect import flow_runs, states
+from tests.flows.waits import answered, until
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -56,12 +57,6 @@ def ended(run: FlowRun, seconds: float = 60) -> tuple[str, str]:
         state = now().state
         assert state is not None
         return state.name or "", state.message or ""
-
-
-def answered(folder: Path) -> int:
-    """How many candidates have their answer."""
-    found = remembered(folder)
-    return found[0].answered if found else 0
 
 
 @pytest.fixture
