@@ -162,7 +162,7 @@ def advance(rig: Rig) -> Campaign:
     """
     campaign = decide(rig, _stopping(rig))
     if _goes_on(rig, campaign):
-        campaign = decide(rig, _proposing(rig))
+        campaign = decide(rig, proposing(rig))
     elif campaign.closed is None or is_outdated(rig, campaign):
         return campaign
     for oracle in filter(None, (rig.oracle, rig.laboratory)):
@@ -371,7 +371,9 @@ def _stopping(rig: Rig) -> Decision:
     return decision
 
 
-def _proposing(rig: Rig) -> Decision:
+def proposing(rig: Rig) -> Decision:
+    """Ask what there is room for, or close where nothing is left; by what is on record alone."""
+
     def decision(campaign: Campaign) -> Sequence[Event]:
         count = room(rig.rules, campaign, rig.batch)
         if not _goes_on(rig, campaign) or count == 0:

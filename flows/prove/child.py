@@ -47,7 +47,7 @@ def world(folder: Path) -> World:
 
 def work(trial: Trial, at: tuple[str, int] | None) -> None:
     """Run the campaign to its end, unless this process dies at the point `at` before."""
-    setup, where = _setup(trial), world(trial.folder)
+    setup, where = made_ready(trial), world(trial.folder)
     Watch(where, partial(note, trial.folder / JOURNAL), at).begin()
     note(trial.folder / JOURNAL, "begins")
     if where == "machine":
@@ -56,7 +56,8 @@ def work(trial: Trial, at: tuple[str, int] | None) -> None:
         _visit(setup)
 
 
-def _setup(trial: Trial) -> Setup:
+def made_ready(trial: Trial) -> Setup:
+    """The campaign of a trial, as whoever runs it and whoever checks it has it."""
     raw = read(trial.folder)
     settings, problem = stated(trial.folder, raw)
     rig = Rig(

@@ -1,4 +1,4 @@
-"""What must be true after any kill: five sentences, checked against ledger, files and tally."""
+"""What must be true after any kill: six sentences, checked against ledger, files and tally."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +10,24 @@ import numpy as np
 from flows.inbox import accounts
 from flows.prove.child import JOURNAL, Trial
 from loop.campaign import Campaign
-from loop.ledger import Entry
-from loop.records import Event, Ingested, Observed, Opened, Released, Started, Vetoed
+from loop.ledger import Entry, encode_event
+from loop.records import (
+    Event,
+    Ingested,
+    Observed,
+    Problem,
+    Proposed,
+    Released,
+    Started,
+    Vetoed,
+)
+from loop.run import Rig, proposing
 from loop.surrogate.data import training_data
 
 NOTHING_LOST = "nothing recorded is lost"
 ONE_ATTEMPT = "at most one live attempt per candidate"
 MEMORY = "the training set is a function of the events"
+CHOICE = "every choice is a function of the events before it"
 ROWS = "every input row is accounted for"
 BUDGET = "the budget equals the attempts"
 
@@ -25,14 +36,15 @@ BUDGET = "the budget equals the attempts"
 class History:
     """A campaign that was killed and then ran to its end.
 
-    `kills` are how many entries the ledger held after each kill, `undisturbed` is the campaign of
-    the same folder that nobody killed.
+    `rig` is that of the process which checks; `remembered` is what the ledger held after each kill;
+    `undisturbed` are the events of the campaign of the same folder that nobody killed.
     """
 
     trial: Trial
+    rig: Rig
     entries: Sequence[Entry]
     remembered: Sequence[Sequence[Entry]]
-    undisturbed: Campaign | None = None
+    undisturbed: Sequence[Event] | None = None
 
     @property
     def events(self) -> list[Event]:
@@ -42,11 +54,7 @@ class History:
     @property
     def campaign(self) -> Campaign:
         """What they fold to."""
-        match self.events:
-            case [Opened(problem=problem), *_] as events:
-                return Campaign.replay(problem, events)
-            case _:
-                raise AssertionError("a campaign that ran to its end has been opened")
+        return Campaign.replay(self.rig.problem, self.events)
 
 
 def broken(history: History) -> dict[str, list[str]]:
@@ -85,16 +93,30 @@ def _doubled(history: History) -> Iterator[str]:
 
 def _forgetful(history: History) -> Iterator[str]:
     """Whole or in pieces, killed or not, the events teach the model the same."""
-    whole = history.campaign
+    whole, other = history.campaign, history.undisturbed
     pieces = Campaign(problem=whole.problem)
     for event in history.events:
         pieces = pieces.extended([event])
     if _taught(pieces) != _taught(whole):
         yield "folded in pieces, the events teach something else than folded at once"
-    other = history.undisturbed
-    # Killed between two files, a laboratory is heard in two turns: other candidates are asked then.
-    if other is not None and other.turn == whole.turn and _taught(other) != _taught(whole):
+    if other is None or _known(whole.problem, history.events) != _known(whole.problem, other):
+        return  # who heard of an answer a turn sooner, as between two files, asks for others
+    if _taught(Campaign.replay(whole.problem, other)) != _taught(whole):
         yield "the campaign that nobody killed has learnt something else"
+
+
+def _known(problem: Problem, events: Sequence[Event]) -> list[frozenset[str]]:
+    """The candidates that were answered each time that others were proposed."""
+    return [frozenset(before.observations) for before, _ in _turns(problem, events)]
+
+
+def _turns(problem: Problem, events: Sequence[Event]) -> Iterator[tuple[Campaign, Proposed]]:
+    """The campaign each time before candidates were proposed, and those."""
+    campaign = Campaign(problem=problem)
+    for event in events:
+        if isinstance(event, Proposed):
+            yield campaign, event
+        campaign = campaign.extended([event])
 
 
 def _taught(campaign: Campaign) -> list[tuple[str, bytes]]:
@@ -102,6 +124,25 @@ def _taught(campaign: Campaign) -> list[tuple[str, bytes]]:
     data = training_data(campaign)
     rows = np.hstack([data.X, data.Y])
     return sorted((name, row.tobytes()) for name, row in zip(data.ids, rows, strict=True))
+
+
+def _whimsical(history: History) -> Iterator[str]:
+    """What each turn asked is what another process asks, by the same code, of the same events."""
+    choose = proposing(history.rig)
+    for before, asked in _turns(history.rig.problem, history.events):
+        again = choose(before)
+        if list(map(encode_event, again)) != [encode_event(asked)]:
+            wanted = " and ".join(_said(event) for event in again) or "nothing"
+            where = f"event {before.seq + 1}"
+            yield f"{where} asked for {_said(asked)}, those before it ask for {wanted}"
+
+
+def _said(event: Event) -> str:
+    match event:
+        case Proposed(candidates=candidates):
+            return ", ".join(f"{each.id} {dict(each.point)}" for each in candidates)
+        case _:
+            return type(event).__name__
 
 
 def _unaccounted(history: History) -> Iterator[str]:
@@ -142,6 +183,7 @@ INVARIANTS: dict[str, Callable[[History], Iterator[str]]] = {
     NOTHING_LOST: _lost,
     ONE_ATTEMPT: _doubled,
     MEMORY: _forgetful,
+    CHOICE: _whimsical,
     ROWS: _unaccounted,
     BUDGET: _overspent,
 }

@@ -20,16 +20,14 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from flows.folder import DATABASE, REPORT, read, require_writable
-from flows.problem import stated
+from flows.folder import DATABASE, REPORT, require_writable
 from flows.prove import child
 from flows.prove.child import JOURNAL, Trial
 from flows.prove.invariants import History, broken
 from flows.prove.points import World, points
-from loop.campaign import Campaign
 from loop.errors import LoopError
-from loop.ledger import Entry, Ledger
-from loop.records import Problem
+from loop.ledger import Entry
+from loop.records import Event
 
 PATIENCE_S = 120.0  # for a campaign of milliseconds, on a machine that does much else
 HUNG = 124  # as timeout(1) says it
@@ -86,13 +84,13 @@ class _Bench:
     scratch: Path
     base: str | None
     evaluations: int
-    undisturbed: Campaign | None = None
+    undisturbed: Sequence[Event] | None = None
     passed: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     broken: list[str] = field(default_factory=list)
 
-    def play(self, what: str, kills: Sequence[Kill]) -> tuple[int, Campaign]:
-        """Kill a campaign so, then let it run to its end; how many kills met it, and what it is."""
+    def play(self, what: str, kills: Sequence[Kill]) -> tuple[int, Sequence[Event]]:
+        """Kill a campaign so, then let it run to its end; how many kills met it, and its events."""
         with self._trial() as trial:
             remembered = []
             for kill in kills:
@@ -103,17 +101,18 @@ class _Bench:
             code = _ended(trial, None)
             history = History(
                 trial=trial,
+                rig=child.made_ready(trial).rig,
                 entries=_entries(trial),
                 remembered=remembered,
                 undisturbed=self.undisturbed,
             )
             if code != 0:
                 self.broken.append(f"{what}: it could not go on, exit code {code}")
-                return len(remembered), Campaign(problem=_problem(trial))
+                return len(remembered), history.events
             for said, found in broken(history).items():
                 self.broken += [f"{what}: {said}: {each}" for each in found]
             self.passed = _passed(trial)
-            return len(remembered), history.campaign
+            return len(remembered), history.events
 
     @contextmanager
     def _trial(self) -> Iterator[Trial]:
@@ -235,12 +234,8 @@ def _passed(trial: Trial) -> Counter[str]:
     return Counter(name for word, _, name in said if word == "passed")
 
 
-def _problem(trial: Trial) -> Problem:
-    return stated(trial.folder, read(trial.folder))[1]
-
-
 def _entries(trial: Trial) -> list[Entry]:
-    return Ledger(trial.ledger, _problem(trial).name).entries()
+    return child.made_ready(trial).rig.ledger.entries()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def proved(folder: Path, random_kills: int) -> Iterator[Callable[[], object]]:
 
 
 def table(proof: Proof) -> RenderableType:
-    """Every point with what became of it, and the five sentences with whether they held."""
+    """Every point with what became of it, and the six sentences with whether they held."""
     shown = Table(box=None, pad_edge=False)
     for name in ("killed when", "passed", "first", "second"):
         shown.add_column(name)

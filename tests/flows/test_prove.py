@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from math import nextafter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from flows.prove.child import Trial
 from flows.prove.invariants import (
     BUDGET,
+    CHOICE,
+    MEMORY,
     NOTHING_LOST,
     ONE_ATTEMPT,
     ROWS,
@@ -17,7 +20,8 @@ from flows.prove.invariants import (
 )
 from flows.prove.points import WORLDS, points
 from loop.ledger import Entry
-from loop.records import Failed, Observed, Opened, Proposed, Source, Started
+from loop.records import Event, Observed, Opened, Proposed, Started
+from loop.stopping import StopRules
 from tests.flows.conftest import CAMPAIGN
 from tests.loop import rigs
 
@@ -74,9 +78,16 @@ ANSWER: Entry = ("4", Observed(observation=rigs.measured(FIRST, y=1.0)))
 def history(tmp_path) -> History:
     """A campaign of one evaluation that went well."""
     trial = Trial(folder=tmp_path, ledger="sqlite://", evaluations=1)
+    rig = rigs.rig(PROBLEM, rules=StopRules(evaluations=1))
     (tmp_path / "proof.txt").write_text("recorded 4\n")
     (tmp_path / "calls.txt").write_text(f"{FIRST.id}\n")
-    return History(trial=trial, entries=[*BEGUN, ANSWER, ("5", rigs.ENDED)], remembered=[BEGUN])
+    entries = [*BEGUN, ANSWER, ("5", rigs.ENDED)]
+    return History(trial=trial, rig=rig, entries=entries, remembered=[BEGUN])
+
+
+def entered(*events: Event) -> list[Entry]:
+    """The events as a ledger gives them."""
+    return [(str(number), event) for number, event in enumerate(events, start=1)]
 
 
 def named(history) -> list[str]:
@@ -118,12 +129,44 @@ def test_a_file_that_nobody_took_in_is_noticed(history):
 
 
 def test_another_training_set_is_noticed(history):
-    """Than that of the campaign that nobody killed, where it was asked in as many turns."""
-    no = Failed(candidate=FIRST.id, kind="infeasible", message="", source=Source(oracle="o"))
-    other = rigs.campaign(PROBLEM, 1, Observed(observation=no))
-    assert "the training set is a function of the events" in named(
-        replace(history, undisturbed=other)
-    )
-    (second,) = rigs.candidates(PROBLEM, 2)[1:]
-    more = other.extended([Proposed(candidates=(second,))])
-    assert named(replace(history, undisturbed=more)) == []
+    """Than that of the campaign that nobody killed, where each turn knew the same answers."""
+    no = rigs.observed(rigs.failed(FIRST))
+    other = rigs.history(PROBLEM, 1, *no)
+    assert named(replace(history, undisturbed=other)) == [MEMORY]
+
+
+def test_who_knew_other_answers_when_it_asked_may_have_learnt_something_else(history):
+    """As many turns; but the second was taken before the first candidate had been answered."""
+    first, second = rigs.candidates(PROBLEM, 2)
+    one, other = (Proposed(candidates=(each,)) for each in (first, second))
+    good, bad = rigs.observed(rigs.measured(first, y=1.0), rigs.failed(second))
+    (better,) = rigs.observed(rigs.measured(second, y=2.0))
+    opened = Opened(problem=PROBLEM)
+    killed = entered(opened, one, good, other, better)
+    in_step, ahead = [opened, one, good, other, bad], [opened, one, other, good, bad]
+    assert MEMORY in named(replace(history, entries=killed, undisturbed=in_step))
+    assert MEMORY not in named(replace(history, entries=killed, undisturbed=ahead))
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        pytest.param(
+            [
+                replace(
+                    FIRST, point={**FIRST.point, "a": nextafter(float(str(FIRST.point["a"])), 1.0)}
+                )
+            ],
+            id="the last bit of a point",
+        ),
+        pytest.param([replace(FIRST, id="0001-zzz")], id="an id"),
+        pytest.param(rigs.candidates(PROBLEM, 2), id="one more"),
+        pytest.param([], id="none"),
+    ],
+)
+def test_a_choice_that_the_events_do_not_lead_to_is_noticed(history, tampered):
+    """Chosen again it is another: in the last bit, by its id, by how many they are."""
+    asked = entered(Opened(problem=PROBLEM), Proposed(candidates=tuple(tampered)))
+    (complaint,) = broken(replace(history, entries=asked, remembered=[]))[CHOICE]
+    assert complaint.startswith("event 2 asked for")
+    assert complaint.endswith(f"those before it ask for {FIRST.id} {FIRST.point}")
