@@ -18,6 +18,7 @@ import pytest
 
 from flows.folder import known, remembered
 from loop.records import Started
+from tests.flows.choices import whims
 from tests.flows.conftest import ROOT
 from tests.flows.waits import answered, until
 
@@ -88,6 +89,7 @@ def require_one_history(folder, extra: Counter[str]):
     assert begun == Counter(campaign.candidates.keys()) + extra
     calls = (folder / "calls.txt").read_text().splitlines()
     assert sum(call.startswith("begin") for call in calls) == EVALUATIONS + extra.total()
+    assert whims(folder) == []
 
 
 def test_one_that_is_stopped_is_waited_for(folder, start):

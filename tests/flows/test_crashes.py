@@ -10,6 +10,7 @@ import pytest
 from flows.folder import known, remembered
 from loop.campaign import ATTEMPTS
 from loop.records import Measured, Observed, Started
+from tests.flows.choices import whims
 
 EVALUATIONS = 24
 # The first point that is asked takes the process along, whenever it is asked.
@@ -85,8 +86,8 @@ def test_kill_9_at_any_moment(make, athanor, start):
 
 
 def test_two_processes_share_one_campaign(make, start):
-    """Two runs at once: one history, and nothing is evaluated twice."""
-    folder = make(evaluations=EVALUATIONS, batch=4, workers=2, seconds=0.15)
+    """Two runs at once: one history, nothing done twice, every choice by what was on record."""
+    folder = make(evaluations=EVALUATIONS, batch=4, workers=2, seconds=0.15, proposer="bayes")
     both = [start("run", folder, "--no-prefect") for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     campaign, entries = known(folder)
@@ -96,6 +97,7 @@ def test_two_processes_share_one_campaign(make, start):
     assert begun(folder) == Counter(dict.fromkeys(begun(folder), 1))
     assert len(begun(folder)) == EVALUATIONS
     assert len(workers) == 2
+    assert whims(folder) == []
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
