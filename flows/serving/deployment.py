@@ -4,7 +4,7 @@ The schedule is on while the campaign goes on by itself: not before a person has
 not after its end. Changed only when that changes, so that whoever switches it otherwise is heard.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from flows.folder import digest
 from flows.rig import Setup
 from flows.serving.flow import served
 from flows.serving.form import Do, schema
+from flows.session import LOST
 
 COMING = [StateType.SCHEDULED, StateType.PENDING]
 
@@ -49,6 +50,15 @@ class Deployment:
                 wanted = {"do": do.value, "cause": cause}
                 client.create_flow_run_from_deployment(self.id, parameters=wanted, tags=[OURS])
 
+    def bury(self) -> None:
+        """Say Crashed of runs that an earlier process of ours took on, and that never began.
+
+        A run that begins nevertheless says so again: nothing is lost by a wrong guess.
+        """
+        with get_client(sync_client=True) as client:
+            for each in self._runs(client, [StateType.PENDING]):
+                client.set_flow_run_state(each.id, LOST, force=True)
+
     def describe(self, text: str) -> None:
         """Say on its page where the campaign stands."""
         with get_client(sync_client=True) as client:
@@ -71,10 +81,12 @@ class Deployment:
 
     def _coming(self, client: SyncPrefectClient) -> list[FlowRun]:
         """Runs that a person, or a change, has asked for, and that have not begun."""
+        return [each for each in self._runs(client, COMING) if not each.auto_scheduled]
+
+    def _runs(self, client: SyncPrefectClient, states: Sequence[StateType]) -> list[FlowRun]:
         here = DeploymentFilter(id=DeploymentFilterId(any_=[self.id]))
-        coming = FlowRunFilter.model_validate({"state": {"type": {"any_": COMING}}})
-        runs = client.read_flow_runs(flow_run_filter=coming, deployment_filter=here)
-        return [each for each in runs if not each.auto_scheduled]
+        such = FlowRunFilter.model_validate({"state": {"type": {"any_": states}}})
+        return client.read_flow_runs(flow_run_filter=such, deployment_filter=here)
 
 
 def deploy(runner: Runner, setup: Setup, every_s: int, text: str, *, active: bool) -> Deployment:

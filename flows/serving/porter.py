@@ -71,6 +71,8 @@ class Porter:
         if self.deployment is None or not self._is_known(self.deployment):
             text = self._text()
             self.deployment = deploy(runner, setup, self.every_s, text, active=active)
+            if self._active is None:  # whoever served it before runs no more
+                self.deployment.bury()
             self._active, self._told, self._called_for = active, text, None
         if active != self._active:
             self.deployment.schedule(active=active)
