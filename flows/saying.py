@@ -13,7 +13,7 @@ from flows.waiting import why
 from loop.campaign import Campaign
 from loop.errors import LoopError
 from loop.people import because
-from loop.records import Candidate, Failed, Ingested
+from loop.records import Candidate, Ingested
 from loop.run import replay
 from loop.space.values import written
 
@@ -58,12 +58,13 @@ def changes(before: Campaign, after: Campaign) -> Iterator[str]:
         yield "campaign.toml has changed; it is on record"
     for event in after.ingested[len(before.ingested) :]:
         yield _taken(event)
-    yield from _given_up(before, after)
+    for given_up in after.given_up[len(before.given_up) :]:
+        yield f"{given_up.candidate} {given_up.kind}: {given_up.message}"
     yield from _people(before, after)
     new = [each for each in after.leaders if each not in before.leaders]
     if new:
         yield f"new best: {praise(after, new[-1])}"
-    asked = list(after.candidates.values())[len(before.candidates) :]
+    asked = after.asked_since(before)
     if asked:
         yield f"turn {after.turn} asks for {len(asked)}:"
         yield from (_asked(each) for each in asked[:SHOWN])
@@ -71,14 +72,6 @@ def changes(before: Campaign, after: Campaign) -> Iterator[str]:
             yield f"  and {len(asked) - SHOWN} more"
     if after.closed is not None and before.closed is None:
         yield f"ended: {after.closed}"
-
-
-def _given_up(before: Campaign, after: Campaign) -> Iterator[str]:
-    """What no evaluation has said: that it was cut off too often, or must not be asked again."""
-    for name, answers in after.observations.items():
-        for answer in answers[len(before.observations.get(name, ())) :]:
-            if isinstance(answer, Failed) and not answer.source.oracle:
-                yield f"{name} {answer.kind}: {answer.message}"
 
 
 def _people(before: Campaign, after: Campaign) -> Iterator[str]:

@@ -8,7 +8,6 @@ Everything here derives from the events in the order of their sequence numbers; 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from math import fsum, sqrt
 from statistics import fmean, stdev
 
@@ -96,14 +95,7 @@ class Campaign(Facts):
         known = before.candidates
         if any(self.candidates[each] is not known[each] for each in touched if each in known):
             return  # a point was edited
-        late = list(islice(self.candidates.values(), len(before.candidates), None))
-        if "rows" in vars(before):
-            more = self.problem.space.encode(each.point for each in late)
-            mine["rows"] = np.vstack([before.rows, more]) if late else before.rows
-        if "own" in vars(before):
-            mine["own"] = (*before.own, *(each for each in late if each.fidelity == self.fidelity))
-        if "attached" in vars(before):
-            mine["attached"] = before.attached + sum(map(is_past, late))
+        self._remember_asked(before)
         old: Mapping[str, _Account] | None = vars(before).get("_accounts")
         if old is None:
             return
@@ -119,6 +111,39 @@ class Campaign(Facts):
             mine["failures"] = before.failures
         if not any(was.torn or new.torn for was, new in changes):
             mine["torn"] = before.torn
+        if "leaders" in vars(before) and self._is_still_led(before.leaders, changes):
+            mine["leaders"] = before.leaders
+
+    def _remember_asked(self, before: "Campaign") -> None:
+        """Take over what `before` has worked out of the points that were asked."""
+        mine, late = vars(self), self.asked_since(before)
+        if "rows" in vars(before):
+            more = self.problem.space.encode(each.point for each in late)
+            mine["rows"] = np.vstack([before.rows, more]) if late else before.rows
+        if "keys" in vars(before):
+            new = self.problem.space.keys(self.rows[len(before.candidates) :])
+            mine["keys"] = before.keys.union(new) if late else before.keys
+        if "own" in vars(before):
+            more_own = [each for each in late if each.fidelity == self.fidelity]
+            mine["own"] = (*before.own, *more_own) if more_own else before.own
+        if "attached" in vars(before):
+            mine["attached"] = before.attached + sum(map(is_past, late))
+
+    def _is_still_led(
+        self, leaders: tuple[Result, ...], changes: Sequence[tuple[_Account, _Account]]
+    ) -> bool:
+        """Whether these leaders stay: results were added only, and none is as good as they are."""
+        changed = [(was.result, now.result) for was, now in changes if was.result != now.result]
+        if any(was is not None for was, _ in changed):
+            return False
+        new = [now for _, now in changed if now and now.candidate.fidelity == self.fidelity]
+        is_judged_alone = self.problem.objective.way != "scalar"
+        return not new or (is_judged_alone and self._leading((*new, *leaders)) == leaders)
+
+    def asked_since(self, before: "Campaign") -> list[Candidate]:
+        """The candidates that it has and had not before, oldest first."""
+        known = len(before.candidates)
+        return [] if known == len(self.candidates) else [*self.candidates.values()][known:]
 
     def at(self, fidelity: str) -> "Campaign":
         """The same campaign, looked at one fidelity: its results, its failures, its best."""
@@ -178,6 +203,17 @@ class Campaign(Facts):
         """The points of all candidates as they were asked, encoded (n, d); not to be changed."""
         return self.problem.space.encode(each.point for each in self.candidates.values())
 
+    @cached_property
+    def keys(self) -> frozenset[bytes]:
+        """What tells the points that were asked apart, whatever the fidelity."""
+        return frozenset(self.problem.space.keys(self.rows))
+
+    @property
+    def own_keys(self) -> frozenset[bytes]:
+        """What tells the points that were asked of this fidelity apart."""
+        own = self.problem.space.keys(self.own_rows) if self.problem.stand_ins else self.keys
+        return frozenset(own)
+
     @property
     def own_rows(self) -> Array:
         """The points of this fidelity's candidates as they were asked, encoded (n, d)."""
@@ -203,9 +239,8 @@ class Campaign(Facts):
 
         None where several goals have only a `front`, and where nothing is to be best.
         """
-        contenders = self.contenders
-        scores = self._scores(contenders)
-        return None if scores is None or not contenders else contenders[int(np.argmax(scores))]
+        is_front = self.problem.objective.way == "pareto"
+        return None if is_front or not self.leaders else self.leaders[0]
 
     @property
     def health(self) -> Mapping[str, Health]:
@@ -220,16 +255,22 @@ class Campaign(Facts):
     @property
     def contenders(self) -> tuple[Result, ...]:
         """Results that have every wanted target and keep every bound."""
+        return self._contending(self.results)
+
+    def _contending(self, results: Sequence[Result]) -> tuple[Result, ...]:
         objective = self.problem.objective
         names = {target.name for target in objective.wanted}
-        return tuple(r for r in self.results if names <= set(r.values) and objective.met(r.values))
+        return tuple(r for r in results if names <= set(r.values) and objective.met(r.values))
 
     @property
     def front(self) -> tuple[Result, ...]:
         """The contenders that no other beats in every wanted goal, in the order of asking."""
-        contenders = self.contenders
+        return self._unbeaten(self.results)
+
+    def _unbeaten(self, results: Sequence[Result]) -> tuple[Result, ...]:
         if not self.problem.objective.lead.is_wish:
             return ()
+        contenders = self._contending(results)
         kept = nondominated(self.utilities(contenders))
         return tuple(result for result, stays in zip(contenders, kept, strict=True) if stays)
 
@@ -249,13 +290,17 @@ class Campaign(Facts):
             contenders = tuple(each for each, s in zip(contenders, kept, strict=True) if not s)
         return (*found, *contenders)
 
-    @property
+    @cached_property
     def leaders(self) -> tuple[Result, ...]:
         """What there is to show for it: the best, or the whole front where there is no one best."""
+        return self._leading(self.results)
+
+    def _leading(self, results: Sequence[Result]) -> tuple[Result, ...]:
         if self.problem.objective.way == "pareto":
-            return self.front
-        best = self.best
-        return () if best is None else (best,)
+            return self._unbeaten(results)
+        contenders = self._contending(results)
+        scores = self._scores(contenders)
+        return () if scores is None or not contenders else (contenders[int(np.argmax(scores))],)
 
     @property
     def gains(self) -> tuple[tuple[Candidate, float | None], ...]:

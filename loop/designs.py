@@ -9,7 +9,6 @@ for the first time go first.
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import chain, repeat
 from math import isinf
 
 import numpy as np
@@ -76,34 +75,49 @@ def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Se
     if space.pool is None or space.fixed:
         is_whole = space is campaign.problem.space
         X = campaign.own_rows if is_whole else space.encode(asked)
-        return space.decode(spread(space, count, seed, X))
+        keys = campaign.own_keys if is_whole else None
+        return space.decode(spread(space, count, seed, X, keys))
     pool = space.pool
     taken = pool.rows_of(space.complete(point)[pool.name] for point in asked)
     return pool.points(pool.spread(count, seed, taken))
 
 
-def spread(space: SearchSpace, count: int, seed: int, placed: Array) -> Array:
-    """Up to `count` feasible rows (n, d) that fill what `placed` rows (m, d) leave open."""
-    taken = set(space.keys(placed))
+def spread(
+    space: SearchSpace,
+    count: int,
+    seed: int,
+    placed: Array,
+    taken: AbstractSet[bytes] | None = None,
+) -> Array:
+    """Up to `count` feasible rows (n, d) that fill what `placed` rows (m, d) leave open.
+
+    None of them is one of those; `taken` are their keys, where the caller has them.
+    """
+    taken = set(space.keys(placed)) if taken is None else taken
     X = _choice(space, seed)
     X = X[[key not in taken for key in space.keys(X)]]
     chosen = X[_order(space, X, placed, min(count, len(X)))] if len(X) else X
-    taken.update(space.keys(chosen))
-    more = fresh(space, count - len(chosen), seed, taken) if len(chosen) < count else chosen[:0]
+    if len(chosen) == count:
+        return chosen
+    taken = taken | set(space.keys(chosen)) if len(chosen) else taken
+    more = fresh(space, count - len(chosen), seed, taken, skip=len(taken))
     return np.vstack([chosen, more])
 
 
-def fresh(space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes]) -> Array:
+def fresh(
+    space: SearchSpace, count: int, seed: int, taken: AbstractSet[bytes], *, skip: int = 0
+) -> Array:
     """Up to `count` feasible rows (n, d) as they are drawn, each once and none of `taken`.
 
-    There are fewer where the space, or the budget for sampling it, has no more.
+    There are fewer where the space, or the budget for sampling it, has no more. About the first
+    `skip` draws are left out, where as many have been taken from here.
     """
-    seen, rows = set(taken), list[Array]()
+    seen, rows = set[bytes](), list[Array]()
     stale, is_small = 0, space.size <= FEW_POINTS
-    for block in _shuffled(space, seed) if is_small else _stream(space, seed, len(taken)):
+    for block in _shuffled(space, seed) if is_small else _stream(space, seed, skip):
         before = len(rows)
         for i, key in enumerate(space.keys(block)):
-            if key in seen:
+            if key in taken or key in seen:
                 continue
             if len(rows) == count:
                 break
@@ -220,18 +234,16 @@ def _shuffled(space: SearchSpace, seed: int) -> Iterator[Array]:
     yield np.random.default_rng(seed).permutation(space.everything())
 
 
-def _stream(space: SearchSpace, seed: int, taken: int) -> Iterator[Array]:
-    """Blocks of feasible rows by rejection; where that finds none, between and around corners.
-
-    The second is as large as what has been `taken`, for most of that was drawn from here.
-    """
+def _stream(space: SearchSpace, seed: int, skip: int) -> Iterator[Array]:
+    """Blocks of feasible rows by rejection; where that finds none, between and around corners."""
     sobol = scipy.stats.qmc.Sobol(
         sum(map(coordinates, space.parameters)), rng=np.random.default_rng(seed)
     )
-    sizes = chain([BLOCK, max(BLOCK, taken // BLOCK * BLOCK)], repeat(BLOCK))
+    if skip >= BLOCK:
+        sobol.fast_forward(skip // BLOCK * BLOCK)
     fruitless = 0
     while fruitless < FRUITLESS:
-        X = draw_all(space.parameters, sobol.random(next(sizes)))
+        X = draw_all(space.parameters, sobol.random(BLOCK))
         X = space.repair(X) if space.has_equality else space.snap(X)
         X = X[space.meets(X)]
         fruitless = 0 if len(X) else fruitless + 1

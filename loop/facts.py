@@ -42,8 +42,9 @@ class Facts:
 
     `vetoed` are the candidates that were refused and not made all the same; `informing` says of
     each answer how many candidates had been asked when it was recorded, and when retracted;
-    `cut_off` counts the attempts of which nothing was heard before the next one began; `claims` are
-    all that was said of a candidate, repetitions too, which tell what of it holds.
+    `cut_off` counts the attempts of which nothing was heard before the next one began; `given_up`
+    are the failures that no oracle has reported; `claims` are all that was said of a candidate,
+    repetitions too, which tell what of it holds.
     """
 
     problem: Problem
@@ -55,6 +56,7 @@ class Facts:
     running: Mapping[str, Started] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
     cut_off: Mapping[str, int] = field(default_factory=dict)
+    given_up: Sequence[Failed] = ()
     vetoed: Mapping[str, Vetoed] = field(default_factory=dict)
     edited: Mapping[str, Edited] = field(default_factory=dict)
     retracted: Mapping[str, Retracted] = field(default_factory=dict)
@@ -97,7 +99,7 @@ class _Fold:
         self.observations = before.observations
         self.running = before.running
         self.attempts = before.attempts
-        self.cut_off = before.cut_off
+        self.cut_off, self.given_up = before.cut_off, before.given_up
         self.vetoed = before.vetoed
         self.edited = before.edited
         self.retracted = before.retracted
@@ -265,6 +267,8 @@ class _Fold:
         observation = self._whole(observation)
         before = self.observations.get(observation.candidate, ())
         self.of("observations")[observation.candidate] = (*before, observation)
+        if isinstance(observation, Failed) and not observation.source.oracle:
+            self.given_up = (*self.given_up, observation)
         self._claim(observation)
 
     def _whole(self, observation: Observation) -> Observation:

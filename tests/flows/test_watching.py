@@ -9,6 +9,7 @@ import pytest
 from flows.folder import known
 from flows.plain import run
 from flows.rig import load
+from flows.saying import changes
 from flows.views import lines, standing
 from flows.watching import index
 from flows.watching.contents import contents, key
@@ -17,7 +18,7 @@ from flows.watching.pages import BEST as BESTS
 from flows.watching.pages import NEWEST
 from flows.worker import worker
 from loop.objective import Target
-from loop.records import Closed, Health, Proposed
+from loop.records import Closed, Failed, Health, Observed, Proposed, Source
 from loop.run import replay
 from loop.stopping import StopRules
 from tests.loop import campaigns as made
@@ -185,6 +186,16 @@ def test_a_worklist_that_waits_is_a_moment(athanor, tmp_path):
     found = moments(load(folder).rig, *known(folder))
     assert kinds(found) == [PEOPLE]
     assert "waits for" in found[0].said
+
+
+def test_a_log_says_once_what_nobody_has_answered():
+    """A candidate that was given up, since no evaluation says so."""
+    before, _ = made.campaign(made.problem("two"))
+    name = before.pending[0].id
+    lost = Failed(candidate=name, kind="crashed", message="3 ended", source=Source(oracle=""))
+    after = before.extended([Observed(observation=lost)])
+    assert list(changes(before, after)) == [f"{name} crashed: 3 ended"]
+    assert list(changes(after, after.extended([Closed(reason="enough")]))) == ["ended: enough"]
 
 
 def test_the_index_lists_what_is_in_and_below(make, athanor, tmp_path):

@@ -50,7 +50,7 @@ def ids(candidates):
 def derived(campaign):
     """What a campaign works out of its events, and keeps."""
     known = (campaign.pending, campaign.failures, campaign.results, campaign.answered)
-    return *known, campaign.rows.tolist()
+    return *known, campaign.leaders, campaign.rows.tolist(), campaign.keys
 
 
 @given(data=st.data())
@@ -82,6 +82,23 @@ def test_a_campaign_that_is_extended_is_the_one_replayed(data):
         assert derived(before) == told
         assert derived(campaign) == derived(replace(campaign))
     assert campaign == Campaign.replay(PAIR, events)
+
+
+@pytest.mark.parametrize("combine", ["first", "pareto", "scalar"])
+@given(data=st.data())
+def test_who_leads_is_the_same_however_the_answers_come(combine, data):
+    """In any order, with equals among them: kept from answer to answer, or worked out of all."""
+    problem = rigs.asked(targets=(rigs.Y, Target(name="z")), combine=combine)
+    few = st.integers(0, 2)
+    answers = data.draw(st.lists(st.tuples(few, few), max_size=6))
+    asked = rigs.candidates(problem, len(answers))
+    campaign = Campaign.replay(problem, [Opened(problem=problem), Proposed(candidates=asked)])
+    pairs = zip(asked, answers, strict=True)
+    told = [rigs.measured(each, y=float(y), z=float(z)) for each, (y, z) in pairs]
+    for event in rigs.observed(*data.draw(st.permutations(told))):
+        assert campaign.leaders == replace(campaign).leaders
+        campaign = campaign.extended([event])
+    assert campaign.leaders == replace(campaign).leaders
 
 
 @given(data=st.data())

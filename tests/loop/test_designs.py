@@ -40,6 +40,15 @@ def test_the_same_seed_gives_the_same_points(space, seed):
     assert np.array_equal(fresh(space, 3, seed, set()), fresh(space, 6, seed, set())[:3])
 
 
+@pytest.mark.parametrize("rules", [(), (Linear(terms={"T": 1.0, "p": 1.0}, high=8.0),)])
+def test_a_long_design_goes_on_where_it_was(rules):
+    """What it has drawn already is passed over, and nothing else."""
+    space = SearchSpace(parameters=(T, P), constraints=rules)
+    X = fresh(space, 900, 1, set())
+    taken = set(space.keys(X[:890]))
+    assert np.array_equal(fresh(space, 10, 1, taken, skip=890), X[890:])
+
+
 @pytest.mark.parametrize(
     ("constraint", "count"),
     [
