@@ -20,6 +20,8 @@ from loop.run import record, replay
 from oracles.folder.oracle import Folder
 from oracles.folder.tables import book_of
 
+LISTED = 200  # rows that a person still reads
+
 
 def ingest(folder: Path, *, dry_run: bool, console: Console) -> list[Verdict]:
     """What is made of every row of the files that are new or have changed; recorded unless dry.
@@ -62,19 +64,27 @@ def _shown(lab: Folder, campaign: Campaign, console: Console) -> Iterator[Receip
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:
-    """A line per row; rows of which nothing is to be said are only counted, below."""
+    """A line per row; of more rows than a person reads, those that are not simply new."""
     shown = Table(box=None, pad_edge=False)
     for title in ("file", "row", "candidate", "is", "why"):
         shown.add_column(title, justify="right" if title == "row" else "left")
-    for each in verdicts:
+    for each in _listed(verdicts):
         row = str(each.row) if each.row else "all"
         shown.add_row(each.file, row, each.candidate, each.what, each.reason)
     return shown
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many rows are what."""
+    """How many rows are what, and how many the table leaves out."""
     if not verdicts:
         return "No file is new or has changed."
     counts = Counter(each.what for each in verdicts)
-    return ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    said = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    left_out = len(verdicts) - len(_listed(verdicts))
+    return f"{said}; {left_out} rows are not listed: --json has all" if left_out else said
+
+
+def _listed(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    if len(verdicts) <= LISTED:
+        return verdicts
+    return [each for each in verdicts if each.what != "new" or each.reason][:LISTED]

@@ -89,8 +89,9 @@ def ingest(
     if as_json:
         print(json.dumps([asdict(each) for each in verdicts], indent=1))  # noqa: T201
         return
-    if verdicts:
-        out.print(table(verdicts))
+    listed = table(verdicts)
+    if listed.row_count:
+        out.print(listed)
     out.print(summary(verdicts))
 
 

@@ -33,6 +33,7 @@ def drop(folder, name, *rows, header="candidate,strength [MPa]"):
     (folder / "results" / name).write_text("\n".join([header, *rows, ""]))
 
 
+MANY = "candidate,replicate,strength [MPa]"
 HEAVY = ("torch", "sklearn", "prefect", "plotly", "matplotlib", "pymatgen", "ase", "pandas")
 
 
@@ -62,6 +63,16 @@ def test_the_inbox_balances(furnace, athanor):
     assert 2 * total["rows"] == sum(total.values()) == 10
     assert (total["used"], total["duplicate"], total["rejected"]) == (2, 1, 2)
     assert "monday.csv" in athanor("lab", "inbox", folder).out
+
+
+def test_of_very_many_rows_those_are_listed_that_are_not_simply_new(furnace, athanor):
+    """The others are counted, and where they are found is said."""
+    folder, (a, *_) = furnace()
+    drop(folder, "monday.csv", *[f"{a},{n},100" for n in range(250)], "0099-xyz,0,3", header=MANY)
+    said = athanor("lab", "ingest", folder).out
+    assert "0099-xyz" in said
+    assert said.count("monday.csv") == 1
+    assert "250 new, 1 rejected; 250 rows are not listed: --json has all" in said
 
 
 def test_an_empty_inbox_says_so(furnace, athanor):
