@@ -14,23 +14,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-CAMPAIGN = """
-name = "start"
-[[parameter]]
-name = "x"
-kind = "continuous"
-low = 0
-high = 1
-[[target]]
-name = "y"
-unit = ""
-goal = "max"
-[oracle]
-kind = "function"
-function = "measure.py:measure"
-[stop]
-evaluations = 2
-"""
+from trivial import campaign
+
 MEASURE = """
 import time
 from pathlib import Path
@@ -47,8 +32,7 @@ def first(home: Path) -> float:
     """Seconds until the first evaluation of a new campaign begins."""
     home.parent.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=home.parent))
-    (folder / "campaign.toml").write_text(CAMPAIGN)
-    (folder / "measure.py").write_text(MEASURE)
+    campaign(folder, evaluations=2, measure=MEASURE)
     began = time.time()
     subprocess.run([*ATHANOR, "run", folder], env=settings(home), check=True, capture_output=True)
     return float((folder / "began").read_text().splitlines()[0]) - began

@@ -23,29 +23,8 @@ import typer
 from flows.folder import known
 from flows.serve import connected, server, wait
 from loop.records import Observed
+from trivial import campaign
 
-CAMPAIGN = """
-name = "trivial"
-[[parameter]]
-name = "x"
-kind = "continuous"
-low = 0
-high = 1
-[[target]]
-name = "y"
-goal = "max"
-[oracle]
-kind = "function"
-function = "measure.py:measure"
-[proposer]
-kind = "design"
-[stop]
-evaluations = {count}
-[run]
-batch = 4
-workers = 1
-{where}
-"""
 WHERE = {"this process": "", "Dask": "dask = true", "a pool": 'pool = "handed-out"'}
 Seconds = list[float]
 
@@ -67,8 +46,7 @@ def run(stated: str, count: int) -> tuple[float, Seconds]:
     """Seconds to the first answer, and from each answer to the next."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
         folder = Path(name)
-        (folder / "campaign.toml").write_text(CAMPAIGN.format(count=count, where=stated))
-        (folder / "measure.py").write_text("def measure(x):\n    return x\n")
+        campaign(folder, evaluations=count, run=f"batch = 4\n{stated}")
         start = time()
         if "pool" in stated:
             worker = processes.enter_context(athanor("worker", folder))

@@ -34,29 +34,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from flows.folder import known
 from journal import quartiles, spread
 from loop.records import Observed, Started
+from trivial import campaign
 
 LOOK_S = 0.5
 LIMIT_MS = 60.0  # that an evaluation may cost more with Prefect than without
-CAMPAIGN = """
-name = "overhead"
-[[parameter]]
-name = "x"
-kind = "continuous"
-low = 0
-high = 1
-[[target]]
-name = "y"
-goal = "max"
-[oracle]
-kind = "function"
-function = "measure.py:measure"
-[proposer]
-kind = "design"
-[stop]
-evaluations = {evaluations}
-[run]
-workers = {workers}
-"""
 
 
 @dataclass(kw_only=True)
@@ -110,9 +91,7 @@ def measured(
 ) -> Run:
     """One campaign in a process of its own."""
     folder.mkdir()
-    text = CAMPAIGN.format(evaluations=evaluations, workers=workers)
-    (folder / "campaign.toml").write_text(text, encoding="utf-8")
-    (folder / "measure.py").write_text("def measure(x):\n    return x\n", encoding="utf-8")
+    campaign(folder, evaluations=evaluations, run=f"workers = {workers}")
     command = [sys.executable, "-m", "flows.cli", "run", str(folder)]
     options = [name] if name.startswith("--") else []
     quiet = subprocess.DEVNULL
