@@ -141,7 +141,7 @@ def submitted(setup: Setup, candidate: Candidate) -> Future[Answers]:
 
 
 async def sign(campaign: str) -> None:
-    """Tag this flow run with its worker, so that `flows.session` can tell when it was killed.
+    """Tag this flow run with its worker, so that `flows.tidying` can tell when it was killed.
 
     The run alone: a task with a tag would ask the server for a slot before it may begin.
     """

@@ -228,15 +228,15 @@ def _run_plainly(folder: Path, *, take_over: bool) -> None:
 
 def _run_with_prefect(folder: Path, *, take_over: bool) -> None:
     with _prefect(folder):
-        from flows import session
+        from flows import session, tidying
         from flows.rig import loaded
         from flows.terminal import conduct
 
         setup = loaded(folder)
-        with session.cancelling():
+        with tidying.cancelling():
             there = conduct(out, setup.rig, lambda: session.run(setup, take_over=take_over))
         if _is_stopped(folder):
-            session.settle_ours()
+            tidying.settle_ours()
         elif not there:
             _go_without_prefect(_end(folder, prefect=True))
 

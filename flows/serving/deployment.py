@@ -26,7 +26,7 @@ from flows.folder import digest
 from flows.rig import Setup
 from flows.serving.flow import served
 from flows.serving.form import Do, schema
-from flows.session import LOST
+from flows.tidying import LOST
 
 COMING = [StateType.SCHEDULED, StateType.PENDING]
 

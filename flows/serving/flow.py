@@ -29,6 +29,7 @@ from flows.people import go_on, hold
 from flows.rig import Setup, loaded
 from flows.serving.form import RUNS, STOPS, Do
 from flows.serving.turnstile import turnstile
+from flows.tidying import give_up
 from flows.worker import worker
 from loop.campaign import Campaign
 from loop.errors import LoopError
@@ -64,6 +65,7 @@ def called_off(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     flew = {e.candidate for _, e in entries if isinstance(e, Released) and e.worker in ended}
     told = ", ".join(sorted(waits & flew)) or "nothing"
     flow_run_logger(flow_run, flow).info("In flight, and to be asked again: %s", told)
+    give_up(flow_run.id)
 
 
 @flow(name="campaign", flow_run_name=_called, persist_result=False, on_cancellation=[called_off])
@@ -119,8 +121,10 @@ async def _worked(folder: Path, do: Do, in_flight: int | None) -> State[Any]:
 async def _leave(end: State[Any]) -> NoReturn:
     """End this run and its process at once: evaluations that were given up are not waited for."""
     await APILogHandler.aflush()
+    run = UUID(runtime.flow_run.get_id())
     async with get_client() as client:
-        await client.set_flow_run_state(UUID(runtime.flow_run.get_id()), end)
+        await client.set_flow_run_state(run, end)
+    give_up(run)
     os._exit(0)
 
 

@@ -20,10 +20,10 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runner import Runner
 from prefect.states import Cancelled
 
-from flows import session
 from flows.serve import Address, revive, wait
 from flows.serving.porter import Porter, Say
 from flows.terminal import in_background
+from flows.tidying import bury
 from loop.errors import LoopError
 
 POLL_S = 2.0  # how often Prefect's runner looks for runs that are due; its default is 10
@@ -48,7 +48,7 @@ class Host:
         """Put what a kill has left behind in order, and make the deployments."""
         _quieten()
         self.runner = _runner()
-        session.bury()
+        bury()
         for porter in self.porters:
             porter.attempt(self.runner)
 
@@ -64,7 +64,7 @@ class Host:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             with suppress(Exception):  # a runner that does not end so is ended with this process
                 self.runner.execute_in_background(self.runner.astop).result(STOP_S)
-            session.bury(ENDED)
+            bury(ENDED)
 
     def _run(self) -> None:
         """Run Prefect's runner, and another one where it has given up.
@@ -104,7 +104,7 @@ class Host:
                     self.say(trouble)
             if monotonic() - tidied > TIDY_S:
                 tidied = monotonic()
-                session.bury()
+                bury()
 
 
 def host(address: Address, folders: Sequence[Path], every_s: int, say: Say, *, start: bool) -> Host:

@@ -15,12 +15,15 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
+from prefect.states import Completed, Running
 
-from flows import plain
-from flows.campaign import campaign
+from flows import plain, tidying
+from flows.campaign import OURS, WORKER, campaign
 from flows.desk import desk
 from flows.folder import known
 from flows.rig import load
+from flows.tasks import evaluate
+from flows.tidying import GIVEN_UP, LOST, bury
 from flows.worker import name, worker
 from tests.flows.waits import until
 
@@ -45,11 +48,22 @@ def states(folder) -> list[str]:
 
 
 def task_runs(folder) -> list[TaskRun]:
-    """The evaluations that Prefect has on record as completed."""
+    """The evaluations that Prefect has on record."""
     ids = FlowRunFilterId(any_=[run.id for run in flow_runs(folder)])
     with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=ids))
-    return [run for run in runs if run.state and run.state.type == StateType.COMPLETED]
+        return client.read_task_runs(flow_run_filter=FlowRunFilter(id=ids))
+
+
+def completed(folder) -> list[TaskRun]:
+    """Those of them that are completed."""
+    return [run for run in task_runs(folder) if run.state and run.state.is_completed()]
+
+
+def left_open(folder) -> list[str]:
+    """The states of flow runs and evaluations that have begun and are not over."""
+    now = [run.state for run in flow_runs(folder)] + [run.state for run in task_runs(folder)]
+    begun = [state for state in now if state and not state.is_scheduled()]
+    return [state.type.value for state in begun if not state.is_final()]
 
 
 def logs(run: FlowRun) -> list[str]:
@@ -74,9 +88,9 @@ def test_evaluations_are_tasks_with_n_in_flight(make):
     assert asyncio.run(campaign(str(folder))) == "budget: 12 evaluations"
     found = known(folder)[0]
     assert (found.answered, overlap(folder)) == (12, 3)
-    until(lambda: len(task_runs(folder)) == 12)
+    until(lambda: len(completed(folder)) == 12)
     for run, candidate in zip(
-        sorted(task_runs(folder), key=lambda each: each.name), sorted(found.candidates), strict=True
+        sorted(completed(folder), key=lambda each: each.name), sorted(found.candidates), strict=True
     ):
         assert run.name.startswith(f"test · {candidate} x = ")
         assert set(run.tags) >= {"test", candidate}
@@ -117,12 +131,35 @@ def test_a_failed_evaluation_does_not_fail_the_flow(make):
     assert states(folder) == ["Completed"]
 
 
+@pytest.mark.parametrize("whose", ["killed", "ended"])
+def test_what_ended_runs_leave_open_is_closed(make, start, monkeypatch, whose):
+    """A run whose process was killed is Crashed, and so is what it was at; or what it gave up."""
+    folder = make()
+    gone = start("--help")
+    tags = [OURS, f"{WORKER}{name(gone.pid)}"]
+    gone.wait()
+    parameters = {"folder": str(folder)}
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(campaign, parameters=parameters, tags=tags, state=Running())
+        client.create_task_run(evaluate, run.id, dynamic_key="0", state=Running())
+        if whose == "ended":
+            client.set_flow_run_state(run.id, Completed(), force=True)
+            bury()
+            assert left_open(folder) == ["RUNNING"]  # it may just not have been recorded yet
+            monkeypatch.setattr(tidying, "RECORDED_S", 0.0)
+    bury()
+    assert left_open(folder) == []
+    (each,) = task_runs(folder)
+    assert each.state is not None
+    assert each.state.message == (LOST if whose == "killed" else GIVEN_UP).message
+
+
 @pytest.mark.slow
 def test_a_killed_run_is_told_apart(make, start):
     """The next run says Crashed of the killed one, and completes the campaign."""
     folder = make(evaluations=8, seconds=0.3)
     process = start("run", folder)
-    until((folder / "calls.txt").exists, 60)
+    until((folder / "calls.txt").exists)
     process.kill()
     process.wait()
     again = start("run", folder)
@@ -137,7 +174,7 @@ def test_cancel_ends_a_run_in_the_terminal(make, start):
     """As `athanor stop --now` does: what is in flight is given up, and asked again later."""
     folder = make(evaluations=3, seconds=60.0)
     process = start("run", folder)
-    until((folder / "calls.txt").exists, 60)
+    until(lambda: left_open(folder) == ["RUNNING", "RUNNING"])
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_runs(folder)[0].id, State(type=StateType.CANCELLING))
     said, _ = process.communicate(timeout=45)
@@ -145,6 +182,7 @@ def test_cancel_ends_a_run_in_the_terminal(make, start):
     assert "was cancelled (by Prefect's UI)" in said
     assert not known(folder)[0].running
     assert states(folder) == ["Cancelled"]
+    assert left_open(folder) == []
 
 
 @pytest.mark.slow
@@ -153,7 +191,7 @@ def test_run_starts_a_server_and_survives_its_loss(make, start, tmp_path):
     folder = make(evaluations=20, seconds=0.3)
     home = tmp_path / "home"
     process = start("run", folder, PREFECT_HOME=str(home), PREFECT_API_URL="")
-    until((folder / "calls.txt").exists, 60)
+    until((folder / "calls.txt").exists)
     noted = desk(home).server()
     assert noted is not None
     os.kill(int(noted[1].split("/")[1]), signal.SIGKILL)

@@ -11,11 +11,11 @@ def answered(folder) -> int:
     return found[0].answered if found else 0
 
 
-def until(found, seconds=60):
-    """Wait for what is on its way; the asking takes a third of the time at most."""
+def until(found, seconds=120):
+    """Wait for what is on its way; what takes long to look at is looked at less often."""
     began = time.monotonic()
     end = began + seconds
     while not (there := found()) and time.monotonic() < end:
-        time.sleep(max(0.02, 2 * (time.monotonic() - began)))
+        time.sleep(min(max(0.02, 2 * (time.monotonic() - began)), 1.0))
         began = time.monotonic()
     assert there
