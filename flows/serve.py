@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.error import URLError
@@ -27,6 +28,7 @@ from flows.versions import require
 from loop.errors import LoopError
 
 START_S = 120.0  # 7 to 12 s measured, 23 s on a busy machine
+NEWER = "Can't locate revision identified by"  # says Alembic of a database that is ahead of it
 TAIL = 600  # characters of the server's log that are shown when it does not start
 
 SETTINGS = {
@@ -96,14 +98,26 @@ def wait(address: Address) -> None:
     end = monotonic() + START_S
     while address.ours and (ours.server() is None or not _answers(address.api)):
         if ours.server() is None or monotonic() > end:
-            said = ours.log.read_text(errors="replace")[-TAIL:].strip() or "nothing"
-            raise LoopError(
-                f"Prefect's server ({ours.log})",
-                f"an answer from {address.api} within {START_S:g} s",
-                f"none. It said: {said}",
-                "Use --no-prefect, or start a server yourself and set PREFECT_API_URL.",
-            )
+            raise _silent(address, ours.log)
         sleep(0.1)
+
+
+def _silent(address: Address, log: Path) -> LoopError:
+    """Why a server of ours does not answer, as far as its log says it."""
+    said = log.read_text(errors="replace").strip()
+    if NEWER in said:
+        return LoopError(
+            f"Prefect's database in {PREFECT_HOME.value()}",
+            f"one that Prefect {version('prefect')} or an older one has made",
+            "one of a newer Prefect",
+            "Install that again; or move prefect.db away: campaigns go on from their ledgers.",
+        )
+    return LoopError(
+        f"Prefect's server ({log})",
+        f"an answer from {address.api} within {START_S:g} s",
+        f"none. It said: {said[-TAIL:] or 'nothing'}",
+        "Use --no-prefect, or start a server yourself and set PREFECT_API_URL.",
+    )
 
 
 @contextmanager

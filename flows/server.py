@@ -30,6 +30,8 @@ def serve(desk: Desk, listener: socket.socket) -> None:
     server = uvicorn.Server(config)
     threading.Thread(target=_close_when_unused, args=(desk, server), daemon=True).start()
     server.run(sockets=[listener])
+    if not server.started:
+        os._exit(1)  # Prefect's threads would keep it for minutes, and whoever waits for it
 
 
 def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:

@@ -11,6 +11,7 @@ import pytest
 from prefect.context import refresh_global_settings_context
 
 from flows.cli import main
+from flows.folder import known
 from flows.serve import Address, connected, server, wait
 
 ROOT = Path(__file__).parents[2]
@@ -55,18 +56,38 @@ def measure(x):
 """
 
 
+def campaign_folder(folder: Path, *, seconds: float = 0.0, **changes: object) -> Path:
+    """Make a campaign folder; every evaluation takes so many seconds."""
+    folder.mkdir()
+    said = {"evaluations": 6, "batch": 1, "proposer": "design"} | changes
+    text = CAMPAIGN.format(**{"workers": said["batch"]} | said)
+    (folder / "campaign.toml").write_text(text)
+    (folder / "measure.py").write_text(MEASURE.format(seconds=seconds))
+    return folder
+
+
+def lab(folder: Path, run: str = "", **changes: object) -> Path:
+    """A laboratory's campaign, two samples at a time."""
+    text = CAMPAIGN.replace('function = "measure.py:measure"\n', "")
+    text = text.replace('kind = "function"', 'kind = "folder"')
+    said = {"proposer": "design", "evaluations": 6, "batch": 2, "workers": 1} | changes
+    (folder / "results").mkdir(parents=True)
+    (folder / "campaign.toml").write_text(text.format(**said) + run)
+    return folder
+
+
+def answer(folder: Path, name: str, count: int = 2) -> None:
+    """What a laboratory hands in of what waits."""
+    rows = [f"{each.id},{each.point['x']}\n" for each in known(folder)[0].pending[:count]]
+    (folder / "results" / name).write_text("candidate,y [GPa]\n" + "".join(rows))
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
     """Makes a campaign folder."""
 
-    def make(name: str = "campaign", *, seconds=0.0, **changes: object) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        said = {"evaluations": 6, "batch": 1, "proposer": "design"} | changes
-        text = CAMPAIGN.format(**{"workers": said["batch"]} | said)
-        (folder / "campaign.toml").write_text(text)
-        (folder / "measure.py").write_text(MEASURE.format(seconds=seconds))
-        return folder
+    def make(name: str = "campaign", *, seconds: float = 0.0, **changes: object) -> Path:
+        return campaign_folder(tmp_path / name, seconds=seconds, **changes)
 
     return make
 

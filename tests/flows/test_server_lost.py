@@ -3,13 +3,22 @@
 import os
 import shutil
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
 from flows.desk import desk
 from flows.folder import known, remembered
 from flows.worker import lives_here
+from tests.flows.conftest import answer, lab
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -18,6 +27,7 @@ pytestmark = [
 ]
 
 EVALUATIONS = 16
+OLDER = "9e83011d1f2a"  # the database as Prefect 3.6.0 has it
 
 
 def test_a_server_may_lose_its_database(make, start, tmp_path):
@@ -47,6 +57,49 @@ def test_a_server_may_lose_its_database(make, start, tmp_path):
     while lives_here(noted[1]) and time.monotonic() < gone:
         time.sleep(0.5)
     assert not lives_here(noted[1])
+
+
+def test_a_database_of_another_prefect(start, athanor, tmp_path):
+    """An older one is brought up to date, and the campaign goes on; of a newer one it is said."""
+    folder, home = lab(tmp_path / "lab"), tmp_path / "home"
+    settings = {"PREFECT_HOME": str(home), "PREFECT_API_URL": ""}
+    athanor("turn", folder, "--no-prefect")
+    answer(folder, "monday.csv")
+    older = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y", "-r", OLDER]
+    subprocess.run(older, env=os.environ | settings, check=True, capture_output=True)
+
+    assert start("turn", folder, **settings).wait(240) == 0
+    assert (known(folder)[0].turn, known(folder)[0].answered) == (2, 2)
+    assert [run["state_type"] for run in read(home, "flow_runs/filter")] == ["COMPLETED"]
+    pages = {page["key"].split("-")[0] for page in read(home, "artifacts/latest/filter")}
+    assert pages >= {"overview", "observations", "laboratory"}
+    end_server(home)
+
+    with closing(sqlite3.connect(home / "prefect.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'of a day to come'")
+    process = start("turn", folder, **settings)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert f"home: expected one that Prefect {version('prefect')} or an older one has made" in said
+    assert "got one of a newer Prefect. Install that again; or move prefect.db away" in said
+    assert "Traceback" not in said
+
+
+def read(home: Path, what: str) -> list[dict[str, str]]:
+    """What the server of a home has."""
+    noted = desk(home).server()
+    assert noted is not None
+    with httpx.Client(trust_env=False) as client:
+        return list(client.post(f"{noted[0]}/{what}", json={}).raise_for_status().json())
+
+
+def end_server(home: Path) -> None:
+    """Kill the server of a home."""
+    noted = desk(home).server()
+    assert noted is not None
+    server = psutil.Process(int(noted[1].split("/")[1]))
+    server.kill()
+    psutil.wait_procs([server], 20)
 
 
 def test_two_servers_that_begin_at_once_have_an_address_each(start, make, tmp_path):
