@@ -121,7 +121,7 @@ def ui(
 def serve(
     folders: Annotated[list[Path], typer.Argument(help="Campaign folders.", show_default=False)],
     every: Annotated[
-        int, typer.Option(min=10, help="Take a turn every so many seconds, come what may.")
+        int, typer.Option(min=60, help="Take a turn every so many seconds, come what may.")
     ] = 900,
     start: Annotated[
         bool, typer.Option("--start", help="Start campaigns that nobody has started yet.")
