@@ -30,6 +30,7 @@ from flows.watching import index
 from flows.watching.contents import KINDS, Content, contents, key, kinds
 from flows.watching.moments import Moment, moments
 from loop.campaign import Campaign
+from loop.errors import LoopError
 from loop.ledger import Entry
 
 PAUSE_S = 1.0  # people read once in a while
@@ -73,8 +74,8 @@ class Artifacts:
         while self._newest is not None:
             campaign, self._newest = self._newest, None
             began = monotonic()
-            with suppress(HTTPError, PrefectException, OSError):
-                # Where the server has gone it says so itself; the ledger has it all.
+            with suppress(HTTPError, PrefectException, OSError, LoopError):
+                # Where the server or the ledger has gone, the run itself says so.
                 async with get_client() as client:
                     try:
                         await self._bring(client, campaign)
@@ -101,14 +102,14 @@ class Artifacts:
     async def _place(self, client: PrefectClient, types: dict[str, str]) -> None:
         """See to it that all artifacts are there; the progress is this flow run's own.
 
-        Before they are filled, for each is to name the others.
+        Before they are filled, for each is to name the others. The index is looked for each time:
+        where several campaigns begin at once each makes one, and the newest is everybody's.
         """
-        if not self._ids:
-            wanted = ArtifactCollectionFilterKey(any_=[*types, index.KEY])
-            found = await client.read_latest_artifacts(
-                artifact_filter=ArtifactCollectionFilter(key=wanted)
-            )
-            self._ids |= {each.key: each.latest_id for each in found if each.type != "progress"}
+        wanted = ArtifactCollectionFilterKey(any_=[index.KEY] if self._ids else [*types, index.KEY])
+        found = await client.read_latest_artifacts(
+            artifact_filter=ArtifactCollectionFilter(key=wanted)
+        )
+        self._ids |= {each.key: each.latest_id for each in found if each.type != "progress"}
         for name, kind in {**types, index.KEY: "markdown"}.items():
             if name not in self._ids:
                 begun = 0.0 if kind == "progress" else "[]" if kind == "table" else "Begun."

@@ -33,6 +33,7 @@ from flows.saying import changes, named, sentence, title
 from flows.tasks import evaluate, evaluation
 from flows.worker import name, worker
 from loop.campaign import Campaign
+from loop.errors import LoopError
 from loop.records import Candidate, Json
 from loop.run import Answers, Worker, drive, is_over, replay
 
@@ -89,11 +90,15 @@ async def shown(setup: Setup, work: Callable[[], Iterator[Campaign]]) -> State[A
     artifacts = Artifacts(setup)
     before = seen = replay(setup.rig)
     await sign(before.problem.name)
-    steps = await asyncio.to_thread(work)
-    while (after := await asyncio.to_thread(next, steps, None)) is not None:
-        _log(changes(seen, after))
-        artifacts.show(after)
-        seen = after
+    try:
+        steps = await asyncio.to_thread(work)
+        while (after := await asyncio.to_thread(next, steps, None)) is not None:
+            _log(changes(seen, after))
+            artifacts.show(after)
+            seen = after
+    except (LoopError, OSError):  # the overview is to say what hinders it
+        await artifacts.close(seen)
+        raise
     end = replay(loaded(setup.folder).rig)
     _log(changes(seen, end))
     await artifacts.close(end)

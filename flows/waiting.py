@@ -1,10 +1,12 @@
 """Why a campaign is not moving: one sentence, from its events and what this machine knows."""
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from flows.folder import ledger_url, read
 from flows.worker import HOST, lives_here
@@ -34,16 +36,32 @@ def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) 
     return "nothing waits for an answer: the next turn proposes"
 
 
-def _hindered(folder: Path) -> str:
-    """What keeps the ledger from growing; empty where nothing does."""
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+def disk_trouble(folder: Path) -> str:
+    """Why nothing more may fit on its disk; empty where all is well."""
+    if _is_read_only(folder):
         return f"nothing can be written in {folder}: its disk is mounted read-only"
     free = shutil.disk_usage(folder).free / 1e6
-    if free < LEAST_MB:
-        return f"the disk is full: {free:.0f} MB are free in {folder}"
+    return f"the disk is full: {free:.0f} MB are free in {folder}" if free < LEAST_MB else ""
+
+
+def _hindered(folder: Path) -> str:
+    """What keeps the ledger from growing; empty where nothing does."""
+    if trouble := disk_trouble(folder):
+        return trouble
     if is_locked(ledger_url(folder, read(folder))):
         return "another program holds the ledger's file, and writers wait for it"
     return ""
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether its disk is: mounted so, or since an error, which not every system calls mounted."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return True
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def _evaluating(campaign: Campaign) -> str:

@@ -7,6 +7,7 @@ looked at again.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,6 +23,7 @@ from flows.serving.deployment import Deployment, deploy
 from flows.serving.form import Do
 from flows.serving.turnstile import turnstile
 from flows.views import lines, standing
+from flows.waiting import disk_trouble
 from loop.errors import LoopError
 from loop.run import replay
 
@@ -44,6 +46,7 @@ class Porter:
     deployment: Deployment | None = None
     _trouble: str = ""
     _called_for: Look | None = None
+    _stuck: bool = False  # runs may have failed for its disk, and nothing changes when it is mended
     _active: bool | None = None
     _told: str = ""
     _tell_at: float = 0.0
@@ -77,8 +80,11 @@ class Porter:
         if active != self._active:
             self.deployment.schedule(active=active)
             self._active = active
+        disk = disk_trouble(self.folder)
+        self._stuck = active and (self._stuck or bool(disk or self._trouble))
         if begun or self.start:
-            self._call(self.deployment, (look(self.folder), campaign.seq), begun=begun)
+            now = (look(self.folder), campaign.seq)
+            self._call(self.deployment, now, begun=begun, freed=self._stuck and not disk)
         self._describe(self.deployment)
         return setup
 
@@ -100,20 +106,27 @@ class Porter:
             pass  # it is away: it comes back, or is brought back
         except (LoopError, OSError) as error:
             trouble = str(error)
+            with suppress(HTTPError, PrefectException):
+                if self.deployment is not None:
+                    self._describe(self.deployment, trouble)
         finally:
             if trouble != self._trouble:
                 self.say(f"{self.folder}: {trouble or 'can be used again'}")
             self._trouble = trouble
         return None
 
-    def _call(self, deployment: Deployment, now: Look, *, begun: bool) -> None:
-        """Have a run begin where something has changed that no run has seen or will see."""
+    def _call(self, deployment: Deployment, now: Look, *, begun: bool, freed: bool) -> None:
+        """Have a run begin where something has changed that no run has seen or will see.
+
+        Or where it is `freed`: what hindered the runs before is no more.
+        """
         gate = turnstile(self.folder)
         seen = gate.seen
-        if now in {seen, self._called_for} or gate.is_taken:
+        if gate.is_taken or (now in {seen, self._called_for} and not freed):
             return
-        deployment.call(Do.UNTIL, _cause(seen, now) if begun else "athanor serve --start")
-        self._called_for = now
+        cause = "the folder can be written again" if freed else _cause(seen, now)
+        deployment.call(Do.UNTIL, cause if begun else "athanor serve --start")
+        self._called_for, self._stuck = now, self._stuck and not freed
 
     def _is_known(self, deployment: Deployment) -> bool:
         if monotonic() - self._asked_at < EXISTS_S:
@@ -121,10 +134,10 @@ class Porter:
         self._asked_at = monotonic()
         return deployment.exists()
 
-    def _describe(self, deployment: Deployment) -> None:
+    def _describe(self, deployment: Deployment, trouble: str = "") -> None:
         if monotonic() > self._tell_at:
             began = monotonic()
-            text = self._text()
+            text = trouble or self._text()
             self._tell_at = monotonic() + max(SAY_S, SPARE * (monotonic() - began))
             if text != self._told:
                 deployment.describe(text)

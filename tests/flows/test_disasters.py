@@ -4,6 +4,7 @@ Real file systems of some megabytes, mounted for a test: that takes root on Linu
 run tests, and is skipped elsewhere.
 """
 
+import gc
 import shutil
 import sqlite3
 import subprocess
@@ -11,14 +12,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
 from flows.folder import known
+from flows.serve import Address
 from flows.waiting import why
 from loop.records import Started
 from tests.flows.conftest import CAMPAIGN
+from tests.flows.test_prefect import flow_runs
+from tests.flows.test_published import latest
 from tests.flows.waits import answered, until
 
 SIZE = "32m"
@@ -50,19 +57,59 @@ def mount(*words: object, command: str = "mount") -> None:
     subprocess.run(said, check=True, capture_output=True, text=True)
 
 
+@dataclass(frozen=True)
+class Journaled:
+    """A small disk that turns read-only in mid-run, as after an error: `remount` cannot do that."""
+
+    image: Path
+    place: Path
+
+    def put_in(self) -> None:
+        """Check it, and mount it to be written."""
+        with suppress(subprocess.CalledProcessError):  # it says so where it has mended something
+            mount("-p", self.image, command="e2fsck")
+        mount("-o", "loop", self.image, self.place)
+
+    def break_down(self) -> None:
+        """Let it find an error in itself: whatever is being written then fails."""
+        mount("-o", "remount,abort", self.place)
+
+    def take_out(self) -> None:
+        """Unmount it, once nobody has a file of it open."""
+        gc.collect()  # a database that nobody needs any more is closed
+        mount(self.place, command="umount")
+
+
+@pytest.fixture
+def journaled(tmp_path: Path) -> Iterator[Journaled]:
+    """A disk with a journal, in a file."""
+    made = Journaled(image=tmp_path / "image", place=tmp_path / "disk")
+    made.place.mkdir()
+    if sys.platform != "linux" or shutil.which("mkfs.ext4") is None:
+        pytest.skip("a disk with a journal is made by Linux's mkfs.ext4")
+    try:
+        mount("-q", made.image, SIZE, command="mkfs.ext4")
+        made.put_in()
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no disk may be mounted here: {error.stderr.strip()}")
+    yield made
+    mount("--lazy", made.place, command="umount")
+
+
 @pytest.fixture
 def on_disk(disk: Path) -> Callable[..., Path]:
     """Makes a campaign folder on the small disk."""
+    return partial(made_in, disk)
 
-    def make(text: str = CAMPAIGN, **changes: object) -> Path:
-        folder = disk / "campaign"
-        folder.mkdir()
-        said = {"evaluations": 30, "batch": 2, "workers": 2, "proposer": "design"} | changes
-        (folder / "campaign.toml").write_text(text.format(**said))
-        (folder / "measure.py").write_text(MEASURE)
-        return folder
 
-    return make
+def made_in(place: Path, text: str = CAMPAIGN, **changes: object) -> Path:
+    """A campaign folder in there."""
+    folder = place / "campaign"
+    folder.mkdir()
+    said = {"evaluations": 30, "batch": 2, "workers": 2, "proposer": "design"} | changes
+    (folder / "campaign.toml").write_text(text.format(**said))
+    (folder / "measure.py").write_text(MEASURE)
+    return folder
 
 
 @contextmanager
@@ -128,6 +175,42 @@ def test_a_stopped_campaign_is_read_on_a_full_disk(on_disk, disk, athanor):
         assert "has free space; what is on record is safe" in said.err
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_served_campaign_says_that_the_disk_is_full_and_goes_on(prefect, on_disk, disk, start):
+    """Its run, its overview and its deployment say so; with room again it goes on by itself."""
+    folder = on_disk(evaluations=40)
+    start("serve", folder, "--start", "--every", "3600")
+    until(lambda: answered(folder) >= 4, 120)
+    with full(disk):
+        until(lambda: "disk is full. Free some space there" in " ".join(messages(folder)))
+        before = known(folder)[1]
+        until(lambda: "the disk is full: 0 MB are free" in overview(prefect, folder))
+        until(lambda: "the disk is full: 0 MB are free" in description(folder))
+    until(lambda: known(folder)[0].closed, 120)
+    require_whole(folder, before, 40)
+    until(lambda: "ended: budget: 40 evaluations" in messages(folder))
+    assert "**Now:** ended: budget: 40 evaluations" in overview(prefect, folder)
+
+
+def messages(folder: Path) -> list[str]:
+    """What the runs of a campaign say of why it does not move."""
+    return [str(run.state and run.state.message) for run in flow_runs(folder)]
+
+
+def overview(prefect: Address, folder: Path) -> str:
+    """The overview of a campaign."""
+    return str(latest(prefect, "overview", folder)["data"])
+
+
+def description(folder: Path) -> str:
+    """What the page of its deployment says."""
+    with get_client(sync_client=True) as client:
+        made = client.read_deployments()
+    return " ".join(str(d.description) for d in made if d.parameters.get("folder") == str(folder))
+
+
 def test_a_laboratory_takes_its_files_when_there_is_room_again(on_disk, disk, athanor):
     """A file that came while the disk was full is taken in whole, once, by a later turn."""
     folder = on_disk(LABORATORY, evaluations=2)
@@ -164,6 +247,26 @@ def test_a_folder_that_cannot_be_written_is_left_as_it_is(on_disk, disk, athanor
         assert athanor("export", folder).out.startswith("candidate,status")
     assert athanor("run", folder, "--no-prefect").code == 0
     require_whole(folder, before)
+
+
+def test_a_disk_that_turns_read_only_in_mid_run_ends_it_with_the_reason(journaled, start, athanor):
+    """What was on record is there when the disk has been mended, and the campaign goes on."""
+    folder = made_in(journaled.place, evaluations=12)
+    mount(*folder.iterdir(), command="sync")  # what a person wrote long ago
+    process = start("run", folder, "--no-prefect")
+    until(lambda: answered(folder) >= 4)
+    before = known(folder)[1]
+    journaled.break_down()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "is writable and has free space; what is on record is safe" in said
+    told = athanor("status", folder).out
+    assert f"nothing can be written in {folder}: its disk is mounted read-only" in told
+    assert athanor("run", folder, "--no-prefect").code == 3
+    journaled.take_out()
+    journaled.put_in()
+    assert athanor("run", folder, "--no-prefect").code == 0
+    require_whole(folder, before, 12)
 
 
 @contextmanager
