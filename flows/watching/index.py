@@ -61,14 +61,23 @@ def restored(facts: Mapping[str, str]) -> Card | None:
 
 
 def page(cards: Sequence[Card]) -> str:
-    """The index as markdown, what has changed last first."""
-    lines = ["| campaign | done | found | now | changed | folder |", "| --- " * 6 + "|"]
-    for each in sorted(cards, key=lambda card: card.last, reverse=True):
-        cells = (each.done, each.found, each.now, day(each.last), f"`{each.folder}`")
-        told = " | ".join(cell.replace("|", "\\|") for cell in cells)
-        lines.append(f"| [{each.name}]({each.page}) | {told} |")
-    most = f"\n\nThe {MOST} that this server lists at once." if len(cards) >= MOST else ""
-    return "# Campaigns\n\n" + "\n".join(lines) + most
+    """The index as markdown, what has changed last first; and where each of them is."""
+    newest = sorted(cards, key=lambda card: card.last, reverse=True)
+    rows = [(_link(each), _count(each), each.found, each.now) for each in newest]
+    cells = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    table = "\n".join(["| campaign | evaluations | found | now |", "| --- " * 4 + "|"])
+    table += "".join(f"\n| {line} |" for line in cells)
+    places = [f"- {each.name}: `{each.folder}`, changed {day(each.last)}" for each in newest]
+    most = [f"The {MOST} that this server lists at once."] if len(cards) >= MOST else []
+    return "\n\n".join(["# Campaigns", table, *most, "## Where they are", "\n".join(places)])
+
+
+def _link(card: Card) -> str:
+    return f"[{card.name}]({card.page})"
+
+
+def _count(card: Card) -> str:
+    return card.done.removesuffix(" evaluations")
 
 
 def search(places: Iterable[Path]) -> list[Found]:

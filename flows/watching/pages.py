@@ -6,6 +6,7 @@ page lists so many lines and draws so many marks.
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flows import inbox
@@ -28,6 +29,7 @@ NEXT = 10  # candidates that an overview lists
 NEWEST, BEST = 200, 50  # rows of the table of a long campaign
 TOLD = 300  # characters of a reason or a message
 FILES = 100  # files of a laboratory that are listed, the newest
+ALWAYS = ("rows", "used", "rejected")  # what is counted of them, whether there is any or not
 JUDGED = 500  # models whose course is drawn
 BAR = 30  # characters
 
@@ -83,11 +85,12 @@ def health(campaign: Campaign, entries: Entries, home: str) -> str:
             "would not have believed": ", ".join(known.outliers) or "none",
             "at the end of its range": ", ".join(known.at_bounds) or "none",
         }
+        drawn = course(target, listed[::-every][::-1])
         parts += [
             f"## {name}",
-            known.says,
+            drawn.caption if drawn else known.says,
             _table(["", ""], facts.items()),
-            _picture(course(target, listed[::-every][::-1])),
+            _picture(replace(drawn, caption="") if drawn else None),
         ]
     return _page(*parts)
 
@@ -110,19 +113,24 @@ def failures(campaign: Campaign, rules: StopRules, home: str) -> str:
 
 
 def laboratory(campaign: Campaign, home: str) -> str:
-    """What became of every row that came in files: the counts add up."""
+    """What became of every row that came in files: the counts add up.
+
+    What no row of any file has come to is no column of its own.
+    """
     files = inbox.accounts(campaign)
-    shown = files[-FILES:]
+    shown, all_of_them = files[-FILES:], inbox.total(files)
+    counts = [name for name in inbox.COUNTS if name in ALWAYS or getattr(all_of_them, name)]
     lines = [
-        (each.file, *(getattr(each, name) for name in inbox.COUNTS), "" if each.balances else "NO")
-        for each in (*shown, inbox.total(files))
+        (each.file, *(getattr(each, name) for name in counts)) for each in (*shown, all_of_them)
     ]
     left_out = f"The newest {FILES} of {len(files)} files. " if len(files) > len(shown) else ""
+    wrong = ", ".join(each.file for each in files if not each.balances)
+    sums = f"**They do not add up: {wrong}.**" if wrong else "Every row is in one place."
     return _page(
-        f"# {campaign.problem.name}: what the laboratory sent",
+        f"# {campaign.problem.name}: laboratory files",
         _back(home),
-        f"{left_out}Every row is in one place. All: `athanor lab inbox`",
-        _table(["file", *inbox.COUNTS, "adds up"], lines),
+        f"{left_out}{sums} All: `athanor lab inbox`",
+        _table(["file", *counts], lines),
         *_bulleted(each.said for each in inbox.disputes(campaign)[:FILES]),
     )
 

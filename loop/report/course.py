@@ -44,7 +44,7 @@ def course(target: Target, rows: Sequence[Row]) -> Sheet | None:
         texts=tuple(texts),
         marks=tuple(marks),
         keys=(
-            Key(label="R2, 1 is perfect and 0 no better than a mean", css="model", shape="dot"),
+            Key(label="R2: 1 is perfect", css="model", shape="dot"),
             Key(label="share of 95 % intervals that held", css="design", shape="ring"),
         ),
     )

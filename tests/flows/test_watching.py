@@ -88,7 +88,9 @@ def test_health_and_failures_have_pages_of_their_own():
 def test_the_laboratory_account_adds_up():
     """Of five rows and three: two used, one corrected, three known before, two rejected."""
     page = shown(*made.laboratory(made.problem("two")))["laboratory"]
-    assert "| total | 8 | 2 | 3 | 1 | 0 | 2 | 0 |  |" in page
+    assert "| file | rows | used | duplicate | superseded | rejected |" in page
+    assert "| total | 8 | 2 | 3 | 1 | 2 |" in page
+    assert "Every row is in one place." in page
 
 
 def test_nothing_is_shown_that_has_nothing_to_say():
@@ -224,6 +226,7 @@ def test_the_index_page_links_to_every_overview():
     campaign, entries = made.campaign(made.problem("two"))
     card = index.card(standing(campaign, entries, FOLDER), FOLDER, "./1")
     page = index.page([card, replace(card, name="a", page="./2", found="x | y")])
-    assert "| [hard alloy](./1) | 24 of 60 evaluations |" in page
+    assert "| [hard alloy](./1) | 24 of 60 |" in page
+    assert f"- hard alloy: `{FOLDER}`, changed " in page
     assert "| [a](./2) |" in page
     assert "x \\| y" in page
