@@ -13,6 +13,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -26,8 +27,8 @@ from flows.watching import index
 from flows.watching.alerts import TITLES
 from flows.watching.alerts import make as alerts
 from flows.watching.contents import key
-from flows.watching.moments import BEST, FINISHED
-from tests.flows.conftest import ROOT
+from flows.watching.moments import BEST, FINISHED, KINDS
+from tests.flows.conftest import ROOT, lab
 from tests.flows.waits import until
 
 pytestmark = [
@@ -44,7 +45,7 @@ def latest(prefect, kind, folder, name="test"):
     return {**found[0], "id": found[0]["latest_id"]} if found else None
 
 
-def events(prefect, folder) -> list[dict[str, str]]:
+def events(prefect, folder) -> list[dict[str, Any]]:
     """The moments of a campaign that the server has, oldest first."""
     wanted = {"filter": {"event": {"prefix": ["athanor."]}}}
     found = httpx.post(f"{prefect.api}/events/filter", json=wanted).json()["events"]
@@ -136,17 +137,44 @@ def test_alerts_are_made_once_and_off():
         assert isinstance(one.actions[0], DoNothing)
 
 
-def test_a_webhook_is_told_what_happened(prefect, make):
-    """Words, moment and the address of the overview, as JSON, once."""
-    folder = make(evaluations=3)
+# Whatever is asked, the first answer is the best, every third one fails, and nothing can be learnt.
+NOISE = """
+from pathlib import Path
+from oracles.function import Refusal
+
+CALLS = Path(__file__).with_name("calls.txt")
+
+def measure(x):
+    n = len(CALLS.read_text()) if CALLS.exists() else 0
+    CALLS.write_text("x" * (n + 1))
+    if n % 3 == 2:
+        raise Refusal("infeasible", "it broke")
+    return 99.0 if n == 0 else float(n * 7 % 11)
+"""
+
+
+def test_every_moment_is_told_once_by_its_automation(prefect, make, athanor, tmp_path):
+    """Two campaigns go through all five: each is one event, and one call of the webhook."""
+    noise = make(evaluations=12, proposer="bayes")
+    (noise / "measure.py").write_text(NOISE)
+    furnace = lab(tmp_path / "lab")
     with hook() as (url, told):
-        assert all(each.on for each in alerts(url, on=True))
-        asyncio.run(campaign(str(folder)))
-        until(lambda: {each["moment"] for each in told} == {BEST, FINISHED})
+        made = athanor("alerts", "--webhook", url, "--on")
+        assert made.out.count("on   Athanor: ") == len(TITLES)
+        asyncio.run(campaign(str(noise)))
+        asyncio.run(turn(str(furnace)))
+        until(lambda: {each["moment"] for each in told} == set(KINDS))
+        until(lambda: len(told) == len(events(prefect, noise)) + len(events(prefect, furnace)))
         alerts(on=False)
+    sent = [*events(prefect, noise), *events(prefect, furnace)]
+    assert sorted(each["event"] for each in sent) == sorted(KINDS)
+    words = [(each["event"], f"test: {each['payload']['said']}") for each in sent]
+    assert sorted((each["moment"], each["text"]) for each in told) == sorted(words)
+    said = " ".join(each["text"] for each in told)
+    for part in ("waits for 2 results of people", "answers are failures", "does not predict y"):
+        assert part in said
     (end,) = [each for each in told if each["moment"] == FINISHED]
-    assert end["text"] == "test: Ended: budget: 3 evaluations"
-    page = latest(prefect, "overview", folder)["id"]
+    page = latest(prefect, "overview", noise)["id"]
     assert end["overview"] == f"{prefect.ui}/v2/artifacts/artifact/{page}"
 
 
