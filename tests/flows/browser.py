@@ -58,6 +58,14 @@ class Page:
             time.sleep(0.3)
         assert clicked, f"nothing to click says {text!r}"
 
+    def link(self, text: str) -> str:
+        """Where the link leads that says exactly this, once there is one."""
+        saying = f"[...document.links].find(a => a.innerText.trim() === {json.dumps(text)})"
+        end = time.monotonic() + SHOWS_S
+        while not (found := self.evaluate(f"({saying} || {{}}).href")) and time.monotonic() < end:
+            time.sleep(0.3)
+        return str(found)
+
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
