@@ -34,6 +34,7 @@ from loop.errors import LoopError
 from loop.ledger import Entry
 
 PAUSE_S = 1.0  # people read once in a while
+AGAIN_S = 5.0  # after the server was away: to wait for it is no work that must be spared
 SPARE = 19  # times what writing took, before it is written again
 LAST_S = 10.0  # how long the end of a run waits for the last one
 NEWS = timedelta(days=1)  # a moment that nobody could be told for so long is no news
@@ -73,7 +74,7 @@ class Artifacts:
         """Write what is newest, again and again while there is something newer."""
         while self._newest is not None:
             campaign, self._newest = self._newest, None
-            began = monotonic()
+            began, pause = monotonic(), AGAIN_S
             with suppress(HTTPError, PrefectException, OSError, LoopError):
                 # Where the server or the ledger has gone, the run itself says so.
                 async with get_client() as client:
@@ -82,8 +83,9 @@ class Artifacts:
                     except HTTPStatusError:  # deleted, or the server's database is another
                         self._ids.clear()
                         await self._bring(client, campaign)
+                pause = max(PAUSE_S, SPARE * (monotonic() - began))
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(PAUSE_S, SPARE * (monotonic() - began))):
+                async with asyncio.timeout(pause):
                     await self._ending.wait()
 
     async def _bring(self, client: PrefectClient, campaign: Campaign) -> None:

@@ -3,6 +3,7 @@
 server.json    address and worker name of the one server that Athanor runs here
 users/...      a file per user, which holds its worker name; a user that was killed counts no more
 lock           held while either is changed: the kernel frees it when its holder dies
+naming         held likewise while a deployment is made, and its name may still be free
 server.log     what the server says
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.worker import HOST, lives_here, name
+
+LOST = "The database of this server was deleted or replaced: it ends."  # its last line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +32,9 @@ class Desk:
         return self.folder / "server.log"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Alone at the desk."""
-        with (self.folder / "lock").open("w") as lock:
+    def locked(self, what: str = "lock") -> Iterator[None]:
+        """Alone at the desk, or at what else only one may do at a time."""
+        with (self.folder / what).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -65,6 +68,11 @@ class Desk:
     def announce(self, api: str, process: int) -> None:
         """Note the server that has just been started."""
         _write(self._note, json.dumps({"api": api, "worker": name(process)}))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the last server ended because its database was no longer there."""
+        return self.log.exists() and self.log.read_text(errors="replace").rstrip().endswith(LOST)
 
     def withdraw(self) -> None:
         """Take the server's address off the desk."""

@@ -168,15 +168,16 @@ def _answers(api: str) -> bool:
         return False
 
 
-def revive(address: Address) -> bool:
-    """Whether our server had ended, and has been started again at its address."""
+def revive(address: Address) -> str:
+    """Start our server again where it has ended; what had become of it, nothing if it lives."""
     ours = desk(PREFECT_HOME.value())
     if not address.ours or ours.server() is not None:
-        return False
+        return ""
     with ours.locked():
+        was_lost = ours.is_lost
         if ours.server() is None:
             _start(ours, urlsplit(address.api).port)
-    return True
+    return "had lost its database" if was_lost else "had ended"
 
 
 def _start(desk: Desk, port: int | None = None) -> str:

@@ -1,7 +1,8 @@
 """The process of Prefect's server: `python -m flows.server HOME SOCKET`, started by `flows.serve`.
 
 It serves as long as anybody uses it, and a while longer. So it outlives neither a kill -9 nor the
-last of several runs, and no user has to know of another.
+last of several runs, and no user has to know of another. It ends at once where its database is
+deleted or another one put in its place: it would go on with a file that nobody finds again.
 """
 
 import os
@@ -12,10 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from time import sleep
 
+import sqlalchemy as sa
 import uvicorn
 from prefect.server.api.server import create_app
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
-from flows.desk import Desk, desk
+from flows.desk import LOST, Desk, desk
 from flows.worker import name
 
 LOOK_S = 1.0
@@ -36,14 +39,32 @@ def serve(desk: Desk, listener: socket.socket) -> None:
 
 def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:
     """Stop the server when it has had no user for LINGER_S, or is not the one on the desk."""
-    unused = 0.0
+    unused, file, opened = 0.0, _database(), None
     with suppress(FileNotFoundError):  # its home has been deleted
         while _is_ours(desk) and (unused < LINGER_S or not _resign(desk)):
             sleep(LOOK_S)
+            opened = opened or _number(file)
+            if opened != _number(file):
+                print(LOST, flush=True)  # noqa: T201
+                os._exit(1)
             unused = 0.0 if desk.has_users() else unused + LOOK_S
     server.should_exit = True
     sleep(END_S)
     os._exit(1)  # Prefect's services may wait for ever for a database that was deleted
+
+
+def _database() -> Path | None:
+    """The file of its database; None where that is a server."""
+    url = sa.engine.make_url(PREFECT_API_DATABASE_CONNECTION_URL.value())
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _number(file: Path | None) -> int | None:
+    """What tells a file from another of its name; None where there is none."""
+    try:
+        return file.stat().st_ino if file else None
+    except FileNotFoundError:
+        return None
 
 
 def _resign(desk: Desk) -> bool:

@@ -12,21 +12,30 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.filters import (
+    ArtifactCollectionFilter,
+    ArtifactCollectionFilterKey,
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Interval
+from prefect.settings import PREFECT_HOME
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.urls import url_for
 
 from flows.campaign import OURS
+from flows.desk import desk
 from flows.folder import digest
 from flows.rig import Setup
 from flows.serving.flow import served
 from flows.serving.form import Do, schema
 from flows.tidying import LOST
+from flows.watching.contents import key
 
 COMING = [StateType.SCHEDULED, StateType.PENDING]
 
@@ -37,6 +46,7 @@ class Deployment:
 
     id: UUID
     folder: Path
+    campaign: str
 
     @property
     def page(self) -> str:
@@ -79,6 +89,14 @@ class Deployment:
                 return False
         return True
 
+    @property
+    def has_pages(self) -> bool:
+        """Whether the server shows the campaign, as a run of it has left it."""
+        page = ArtifactCollectionFilterKey(any_=[key("overview", self.campaign, self.folder)])
+        wanted = ArtifactCollectionFilter(key=page)
+        with get_client(sync_client=True) as client:
+            return bool(client.read_latest_artifacts(artifact_filter=wanted, limit=1))
+
     def _coming(self, client: SyncPrefectClient) -> list[FlowRun]:
         """Runs that a person, or a change, has asked for, and that have not begun."""
         return [each for each in self._runs(client, COMING) if not each.auto_scheduled]
@@ -95,18 +113,19 @@ def deploy(runner: Runner, setup: Setup, every_s: int, text: str, *, active: boo
     By module path: a path to a file would load a second copy of the module. No concurrency limit:
     what a killed run has left behind would hold its place.
     """
-    name = _name(setup)
-    made = served.to_deployment(
-        name,
-        schedule=Interval(timedelta(seconds=every_s), active=active),
-        parameters={"folder": str(setup.folder)},
-        description=text,
-        tags=[OURS, setup.rig.problem.name],
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    if not isinstance(made, RunnerDeployment):
-        raise TypeError(made)
-    found = Deployment(id=_added(runner, made), folder=setup.folder)
+    campaign = setup.rig.problem.name
+    with desk(PREFECT_HOME.value()).locked("naming"):  # no other takes the name meanwhile
+        made = served.to_deployment(
+            _name(setup),
+            schedule=Interval(timedelta(seconds=every_s), active=active),
+            parameters={"folder": str(setup.folder)},
+            description=text,
+            tags=[OURS, campaign],
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        if not isinstance(made, RunnerDeployment):
+            raise TypeError(made)
+        found = Deployment(id=_added(runner, made), folder=setup.folder, campaign=campaign)
     form: Mapping[str, object] = schema(setup.workers)
     with get_client(sync_client=True) as client:
         client.update_deployment(

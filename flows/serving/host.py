@@ -95,9 +95,11 @@ class Host:
         while True:
             sleep(WATCH_S)
             try:
-                if revive(self.address):
-                    self.say(f"Prefect's server had ended; it starts again: {self.address.ui}")
+                if became := revive(self.address):
+                    self.say(f"Prefect's server {became}; it starts again: {self.address.ui}")
                     trouble = ""
+                    for porter in self.porters:
+                        porter.doubt()
             except (LoopError, OSError) as error:
                 if str(error) != trouble:
                     trouble = str(error)

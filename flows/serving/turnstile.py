@@ -33,7 +33,7 @@ class Turnstile:
         """Whether we are the only ones at it, for as long as the block lasts."""
         with self.file.with_suffix(".lock").open("w") as lock:
             end = monotonic() + PATIENCE_S
-            while not (ours := _take(lock.fileno())) and monotonic() < end:
+            while not (ours := take(lock.fileno())) and monotonic() < end:
                 sleep(POLL_S)
             yield ours
 
@@ -41,7 +41,7 @@ class Turnstile:
     def is_taken(self) -> bool:
         """Whether somebody is at it."""
         with self.file.with_suffix(".lock").open("w") as lock:
-            return not _take(lock.fileno())
+            return not take(lock.fileno())
 
     @property
     def seen(self) -> Look | None:
@@ -66,7 +66,8 @@ def turnstile(folder: Path) -> Turnstile:
     return Turnstile(file=place / f"{digest(folder)}.json")
 
 
-def _take(lock: int) -> bool:
+def take(lock: int) -> bool:
+    """Take the lock of an open file; whether nobody else has it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,13 @@ def athanor(capsys) -> Callable[..., SimpleNamespace]:
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the command as a process of its own; what still runs at the end is killed."""
+    with processes() as start:
+        yield start
+
+
+@contextmanager
+def processes() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """As `start`, for as long as the block lasts."""
     started = []
 
     def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
@@ -122,10 +130,12 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         started.append(process)
         return process
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture(scope="session")
