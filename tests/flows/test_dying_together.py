@@ -21,7 +21,7 @@ from tests.flows.conftest import campaign_folder, processes
 from tests.flows.waits import answered, until
 
 pytestmark = [
-    pytest.mark.xdist_group("prefect"),
+    pytest.mark.xdist_group("dying"),
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # servers that start, and a minute that a place is held
 ]
