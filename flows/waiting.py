@@ -15,6 +15,7 @@ from loop.database import is_locked
 from loop.people import because
 from loop.records import Candidate, Event, Paused, Proposed
 
+RUN = {"function", "table", "atoms", "command"}  # oracles that nobody asks but a run of ours
 LEAST_MB = 20  # below this much free space a ledger may not be able to grow
 
 
@@ -32,7 +33,7 @@ def why(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) 
     if campaign.running:
         return _evaluating(campaign)
     if campaign.pending:
-        return _waiting(campaign, entries)
+        return _waiting(campaign, entries, folder)
     return "nothing waits for an answer: the next turn proposes"
 
 
@@ -82,9 +83,18 @@ def _is_gone(worker: str) -> bool:
     return worker.startswith(f"{HOST}/") and not lives_here(worker)
 
 
-def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]]) -> str:
+def _waits_for_a_run(folder: Path) -> bool:
+    """Whether what is asked can be answered by a run of ours alone."""
+    oracles = read(folder).get("oracle")
+    tables = oracles if isinstance(oracles, list) else [oracles]
+    return all(isinstance(table, dict) and table.get("kind") in RUN for table in tables)
+
+
+def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: Path) -> str:
     """How many results are missing of those asked together, since when; what people must mend."""
     first, pending = campaign.pending[0], campaign.pending
+    if _waits_for_a_run(folder):
+        return f"{len(pending)} proposed and not begun; athanor run goes on"
     since, together = _asked(first, entries)
     whole = max(len(together), len(pending))
     said = [f"waiting for {len(pending)} of {whole} results since {day(since)}"]

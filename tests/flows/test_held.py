@@ -1,6 +1,7 @@
 """Pause, resume, stop: real processes that run a campaign, and what a person tells them."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -109,3 +110,13 @@ def test_it_says_whose_worker_has_gone(make, start):
     process.kill()
     process.wait()
     assert said(folder).endswith("in flight when its worker ended; athanor run goes on")
+
+
+def test_it_says_what_nobody_has_begun(make, start):
+    """A machine's campaign after Ctrl-C waits for no results, but for somebody to run it."""
+    folder = make(evaluations=2, seconds=3.0)
+    process = start("run", folder, "--no-prefect")
+    until(lambda: known(folder)[0].running if remembered(folder) else False)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    assert said(folder) == "1 proposed and not begun; athanor run goes on"
