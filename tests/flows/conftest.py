@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from prefect.context import refresh_global_settings_context
 
@@ -134,8 +135,17 @@ def processes() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         yield start
     finally:
         for process in started:
-            process.kill()
-            process.communicate()
+            end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its children, which may be stopped and would keep its output open."""
+    if process.poll() is None:
+        whole = psutil.Process(process.pid)
+        for each in (*whole.children(recursive=True), whole):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+    process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
-from flows.folder import known, remembered
+from flows.folder import known
 from loop.records import Started
 from tests.flows.choices import whims
-from tests.flows.conftest import ROOT
+from tests.flows.conftest import ROOT, end
 from tests.flows.waits import answered, until
 
 pytestmark = pytest.mark.slow  # three processes that start, and one that is waited for
 
 EVALUATIONS = 9
+SECONDS = 1.0  # of an evaluation
 WALL_S = 3.0
 RUN = f"""
 import sys
@@ -39,7 +41,7 @@ run(load(Path(sys.argv[1])), worker({WALL_S}, spare_s=0.5))
 @pytest.fixture(params=["sqlite", "postgresql"])
 def folder(request, make) -> Path:
     """A campaign of evaluations of a second, with a ledger of either kind."""
-    made: Path = make(evaluations=EVALUATIONS, batch=3, workers=1, seconds=1.0)
+    made: Path = make(evaluations=EVALUATIONS, batch=3, workers=1, seconds=SECONDS)
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres").schema()
         with (made / "campaign.toml").open("a") as file:
@@ -52,25 +54,29 @@ def at_once(folder, start) -> list[subprocess.Popen[str]]:
     return [start("run", folder, "--no-prefect") for _ in range(3)]
 
 
-def at_work(folder, process) -> str:
-    """The candidate that a process is evaluating; empty where it is at none."""
-    found = remembered(folder)
-    for candidate, begun in found[0].running.items() if found else ():
-        if int(begun.worker.split("/")[1]) == process.pid:
-            return candidate
-    return ""
+def at_work(folder, process) -> tuple[str, float]:
+    """The candidate that a process evaluates, and for how many seconds; none: empty, and 0."""
+    campaign, entries = known(folder)
+    for at, event in reversed(entries):
+        if isinstance(event, Started) and int(event.worker.split("/")[1]) == process.pid:
+            seconds = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+            return (event.candidate, seconds) if event.candidate in campaign.running else ("", 0.0)
+    return "", 0.0
 
 
 def stop_at_work(folder, process) -> str:
-    """Stop a process in the middle of an evaluation; the candidate."""
-    end = time.monotonic() + 60
-    while not (candidate := at_work(folder, process)) and time.monotonic() < end:
+    """Stop a process in the middle of an evaluation, far from what it writes; the candidate."""
+    last = time.monotonic() + 120
+    while time.monotonic() < last:
+        if 0.1 < at_work(folder, process)[1] < 0.5:
+            for each in (*psutil.Process(process.pid).children(recursive=True), process):
+                each.send_signal(signal.SIGSTOP)
+            candidate, seconds = at_work(folder, process)
+            if 0 < seconds < 0.9 * SECONDS:
+                return candidate
+            go_on(process)
         time.sleep(0.01)
-    time.sleep(0.1)
-    for each in (*psutil.Process(process.pid).children(recursive=True), process):
-        each.send_signal(signal.SIGSTOP)
-    assert at_work(folder, process) == candidate != ""
-    return candidate
+    pytest.fail(f"{process.pid} was never caught at an evaluation")
 
 
 def go_on(process) -> None:
@@ -138,8 +144,7 @@ def test_one_that_is_stopped_elsewhere_is_taken_over(folder):
         assert first.wait(60) == 0
     finally:
         for process in everyone:
-            process.kill()
-            process.communicate()
+            end(process)
     workers = {e.worker.split("/")[0] for _, e in known(folder)[1] if isinstance(e, Started)}
     assert workers == {f"athanor-{number}" for number in range(3)}
     require_one_history(folder, Counter([cut_off]))
