@@ -20,10 +20,11 @@ from flows.campaign import OURS, WORKER
 from flows.worker import HOST, lives_here, name
 
 BEGUN_S = 180.0  # 3 to 20 s measured from Pending to Running
-RECORDED_S = 60.0  # what an evaluation says of its end is seen to lag by some seconds
+RECORDED_S = 60.0  # what is said of an end is seen to lag by some seconds
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 OVER = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 LOST: State = Crashed(message="It ended without a word; the ledger has its answers.")
+CANCELLED: State = Cancelled(message="It was cancelled, and ended without a word.")
 GIVEN_UP: State = Cancelled(message="Given up with its run; the ledger says what is asked again.")
 
 
@@ -42,23 +43,33 @@ def settle_ours() -> None:
     settle(_is_us, Cancelled(message="Stopped. `athanor run` goes on with it."))
 
 
-def bury(state: State = LOST) -> None:
-    """Say of runs of ours whose process is gone that they crashed, or another state."""
-    settle(_is_gone, state)
+def bury() -> None:
+    """Say of runs of ours whose process is gone that they crashed.
+
+    Of one that a person has cancelled whoever serves it says so; we do where nobody does.
+    """
+    settle(lambda run: is_gone(run) and not _is_cancelling(run), LOST)
+    settle(lambda run: is_gone(run) and _is_cancelling(run, RECORDED_S), CANCELLED)
     _sweep()
 
 
-def settle(concerned: Callable[[str], bool], state: State) -> None:
-    """Put open flow runs whose worker is concerned into a state, with their evaluations."""
+def settle(concerned: Callable[[FlowRun], bool], state: State) -> None:
+    """Put open flow runs that are concerned into a state, with their evaluations."""
     running = {"state": {"type": {"any_": OPEN}}, "tags": {"all_": [OURS]}}
 
     def close(client: SyncPrefectClient) -> None:
         for each in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(running)):
-            if concerned(_worker(each)):
+            if concerned(each):
                 client.set_flow_run_state(each.id, state, force=True)
                 _close(client, {"id": {"any_": [each.id]}}, state)
 
     _try(close)
+
+
+def is_gone(run: FlowRun) -> bool:
+    """Whether its worker is of this host and runs no more; of another host we do not judge."""
+    worker = _worker(run)
+    return worker.startswith(f"{HOST}/") and not lives_here(worker)
 
 
 def give_up(flow_run: UUID) -> None:
@@ -92,15 +103,19 @@ def _worker(run: FlowRun) -> str:
     tagged = next((tag for tag in run.tags if tag.startswith(WORKER)), None)
     if tagged is not None:
         return tagged.removeprefix(WORKER)
+    return f"{HOST}/" if _age_s(run) > BEGUN_S else ""
+
+
+def _is_us(run: FlowRun) -> bool:
+    return _worker(run) == name()
+
+
+def _is_cancelling(run: FlowRun, for_s: float = 0.0) -> bool:
+    """Whether a person has cancelled it, so long ago at least."""
+    return run.state is not None and run.state.is_cancelling() and _age_s(run) >= for_s
+
+
+def _age_s(run: FlowRun) -> float:
+    """For how long it has been in its state, in seconds."""
     since = run.state.timestamp if run.state else None
-    is_late = since is not None and (datetime.now(UTC) - since).total_seconds() > BEGUN_S
-    return f"{HOST}/" if is_late else ""
-
-
-def _is_us(worker: str) -> bool:
-    return worker == name()
-
-
-def _is_gone(worker: str) -> bool:
-    """Whether a worker of this host runs no more; of another host we do not judge."""
-    return worker.startswith(f"{HOST}/") and not lives_here(worker)
+    return 0.0 if since is None else (datetime.now(UTC) - since).total_seconds()

@@ -23,7 +23,7 @@ from prefect.states import Cancelled
 from flows.serve import Address, revive, wait
 from flows.serving.porter import Porter, Say
 from flows.terminal import in_background
-from flows.tidying import bury
+from flows.tidying import bury, is_gone, settle
 from loop.errors import LoopError
 
 POLL_S = 2.0  # how often Prefect's runner looks for runs that are due; its default is 10
@@ -64,7 +64,7 @@ class Host:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             with suppress(Exception):  # a runner that does not end so is ended with this process
                 self.runner.execute_in_background(self.runner.astop).result(STOP_S)
-            bury(ENDED)
+            settle(is_gone, ENDED)
 
     def _run(self) -> None:
         """Run Prefect's runner, and another one where it has given up.

@@ -131,6 +131,24 @@ def test_a_failed_evaluation_does_not_fail_the_flow(make):
     assert states(folder) == ["Completed"]
 
 
+def test_what_was_cancelled_and_killed_is_cancelled(make, start, monkeypatch):
+    """Whoever serves it says so, when it has seen to the evaluations; if nobody does, we do."""
+    folder = make()
+    gone = start("--help")
+    tags = [OURS, f"{WORKER}{name(gone.pid)}"]
+    gone.wait()
+    cancelling: State = State(type=StateType.CANCELLING)
+    with get_client(sync_client=True) as client:
+        client.create_flow_run(
+            campaign, parameters={"folder": str(folder)}, tags=tags, state=cancelling
+        )
+    bury()
+    assert left_open(folder) == ["CANCELLING"]
+    monkeypatch.setattr(tidying, "RECORDED_S", 0.0)
+    bury()
+    assert states(folder) == ["Cancelled"]
+
+
 @pytest.mark.parametrize("whose", ["killed", "ended"])
 def test_what_ended_runs_leave_open_is_closed(make, start, monkeypatch, whose):
     """A run whose process was killed is Crashed, and so is what it was at; or what it gave up."""

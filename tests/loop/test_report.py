@@ -302,11 +302,11 @@ def test_failures_are_grouped_with_their_messages():
 
 
 def test_five_hundred_results_stay_small_and_fast():
-    """A long campaign is a page below 1 MB, made within 2 seconds."""
+    """A long campaign is a page below 1 MB, made within 2 seconds of CPU."""
     campaign, entries = made.campaign(made.problem("many", THREE, (made.LIGHT,)), 500)
-    start = time.perf_counter()
+    start = time.process_time()
     page = render(campaign, entries, RULES)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert len(page.encode()) < 1_000_000
 
 
