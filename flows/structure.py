@@ -1,6 +1,6 @@
 """The builder of atoms that the table [oracle.structure] asks for, its names checked first."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -28,7 +28,13 @@ from oracles.atoms.failures import Refusal
 from oracles.atoms.properties import Options
 from oracles.atoms.prototypes import PROTOTYPES, Prototype, Substitution
 from oracles.atoms.slabs import Surface, is_known
-from oracles.atoms.structures import BulkElement, PoolStructure, RandomAlloy, atomic_volume
+from oracles.atoms.structures import (
+    BulkElement,
+    PoolStructure,
+    RandomAlloy,
+    atomic_volume,
+    start_volume,
+)
 
 LIBRARY = 20_000  # structures of a pool that are held in memory
 
@@ -100,7 +106,7 @@ def _plain(
 def _alloy(table: RandomAlloyTable, problem: Problem) -> RandomAlloy:
     compositions = _compositions(problem)
     _require_parameter("composition", table.composition, compositions)
-    _require_volumes(table.composition, compositions[table.composition].elements)
+    _require_volumes(table.composition, compositions[table.composition].elements, start_volume)
     a, b, c = table.supercell
     return RandomAlloy(
         composition=table.composition,
@@ -115,7 +121,8 @@ def _alloy(table: RandomAlloyTable, problem: Problem) -> RandomAlloy:
 def _element(name: str, lattice: str | None, problem: Problem) -> BulkElement:
     categories = _categories(problem)
     _require_parameter("element", name, categories)
-    _require_volumes(name, categories[name].values)
+    own = atomic_volume if lattice is None else start_volume
+    _require_volumes(name, categories[name].values, own)
     return BulkElement(element=name, lattice=lattice)
 
 
@@ -225,10 +232,10 @@ def _require_elements(name: str, symbols: Iterable[str]) -> None:
             raise SettingsError(f"parameter.{name}", "chemical elements", repr(symbol), remedy)
 
 
-def _require_volumes(name: str, symbols: Iterable[str]) -> None:
+def _require_volumes(name: str, symbols: Iterable[str], volume: Callable[[str], float]) -> None:
     for symbol in symbols:
         try:
-            atomic_volume(symbol)
+            volume(symbol)
         except Refusal as refusal:
             expected = "chemical elements whose atomic volume is known"
             remedy = nearest(symbol, chemical_symbols) or "Remove it."

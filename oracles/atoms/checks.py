@@ -17,7 +17,8 @@ from oracles.atoms.structures import atomic_volume
 
 CLOSEST = 0.6  # of the sum of the covalent radii: no bond in a solid is as short
 FARTHEST = 1.3  # of the close-packed distance: beyond it an atom has no neighbour left
-VOLUME = 0.3  # relative deviation from the mean of the elements' atomic volumes
+# Of the sum of the elements' atomic volumes: salts of metals are small (CsAu: 0.61).
+SMALLEST, LARGEST = 0.5, 1.3
 
 
 def finite(what: str, *numbers: object) -> None:
@@ -50,8 +51,9 @@ def geometry(atoms: Atoms, when: str) -> None:
     known = [volume for volume in volumes if volume is not None]
     if len(known) == len(volumes):
         ratio = float(atoms.get_volume()) / sum(known)
-        if abs(ratio - 1) > VOLUME:
-            said = f"the volume is {ratio:.2f} times that of the elements (1 within {VOLUME:g})"
+        if not SMALLEST <= ratio <= LARGEST:
+            within = f"{SMALLEST:g} to {LARGEST:g}"
+            said = f"the volume is {ratio:.2f} times that of the elements ({within})"
             raise Refusal("infeasible", f"{when} {said}")
     distances(atoms, when)
 

@@ -36,6 +36,7 @@ from oracles.atoms.structures import (
     is_made,
     require_start,
     require_supercell,
+    start_volume,
 )
 
 Position: TypeAlias = tuple[float, float, float]
@@ -240,7 +241,7 @@ def _fill(
 
 def _metallic(atoms: Atoms) -> float:
     """The sum of the elements' atomic volumes, angstrom^3 (Zen's law)."""
-    return float(sum(atomic_volume(symbol) for symbol in atoms.symbols))
+    return float(sum(map(start_volume, atoms.symbols)))
 
 
 def _mixed(unit: Atoms, atoms: Atoms, kinds: NDArray[np.str_]) -> float:
@@ -263,7 +264,8 @@ def _mixed(unit: Atoms, atoms: Atoms, kinds: NDArray[np.str_]) -> float:
 def _growth(before: Atoms, after: Atoms) -> float:
     """By how much lengths grow when elements replace others on the same sites."""
     try:
-        return float((_metallic(after) / _metallic(before)) ** (1 / 3))
+        own, grown = (sum(map(atomic_volume, each.symbols)) for each in (before, after))
+        return float((grown / own) ** (1 / 3))
     except Refusal:  # an element without a tabulated crystal, such as oxygen
         radii = [float(covalent_radii[each.numbers].mean()) for each in (before, after)]
         return radii[1] / radii[0]

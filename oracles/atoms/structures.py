@@ -13,6 +13,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.data import atomic_numbers, reference_states
+from pymatgen.core.periodic_table import Element
 
 from loop.errors import OracleError
 from loop.records import Candidate, derive_seed
@@ -28,6 +29,8 @@ HEXAGONAL = ("hcp", "A3")  # lattices and prototypes whose a is that of the basa
 TETRAGONAL = ("L1_0",)
 IDEAL_C_OVER_A = (8 / 3) ** 0.5  # of close-packed spheres
 SUM_TOLERANCE = 1e-6  # the same as loop.space.parameters.Composition's
+GASES = ("atom", "diatom")  # what ase.data calls elements that are no crystals
+CM3_PER_MOL = 0.602214076  # of 1 angstrom^3 per atom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +104,11 @@ class RandomAlloy:
         return frozenset({self.composition})
 
     def build(self, candidate: Candidate) -> Built:
-        """The candidate's crystal; Refusal for elements without a tabulated atomic volume."""
+        """The candidate's crystal; Refusal for elements that are gases, or none."""
         asked = fractions(self.composition, candidate.point.get(self.composition))
         sites = SITES[self.lattice] * int(np.prod(self.supercell))
         made = counts(asked, sites)
-        volume = sum(n * atomic_volume(each) for each, n in made.items()) / sites
+        volume = sum(n * start_volume(each) for each, n in made.items()) / sites
         cell = _cell(next(iter(made)), self.lattice, volume, self.start)
         atoms = cell.repeat(self.supercell)
         rng = np.random.default_rng(derive_seed(self.seed, "ordering", candidate.id))
@@ -176,7 +179,7 @@ class PoolStructure:
 
 def element(symbol: str, lattice: str | None = None) -> Crystal:
     """A bulk element in one cell of a lattice, by default the one it has in nature."""
-    volume = atomic_volume(symbol)
+    volume = atomic_volume(symbol) if lattice is None else start_volume(symbol)
     state = reference_states[atomic_numbers[symbol]]
     own = str(state["symmetry"]) if lattice is None and state is not None else str(lattice)
     atoms = _cell(symbol, own, volume, None)
@@ -213,6 +216,17 @@ def atomic_volume(symbol: str) -> float:
         raise Refusal("invalid_input", f"no lattice constant is tabulated for {symbol}")
     cell = bulk(symbol)
     return float(cell.get_volume()) / len(cell)
+
+
+def start_volume(symbol: str) -> float:
+    """Volume per atom in angstrom^3 that a crystal may start from.
+
+    `atomic_volume`, and that of a solid with a less simple lattice (Mn, Ga, Sn), from pymatgen.
+    """
+    state = reference_states[atomic_numbers[symbol]] if symbol in atomic_numbers else None
+    if state is None or state["symmetry"] in (*SITES, *GASES):
+        return atomic_volume(symbol)
+    return float(Element(symbol).molar_volume) / CM3_PER_MOL
 
 
 def _cell(symbol: str, lattice: str, volume: float, start: float | None) -> Atoms:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,14 @@ from loop.errors import OracleError
 from loop.records import Candidate, Why
 from oracles.atoms.checks import geometry
 from oracles.atoms.failures import Refusal
-from oracles.atoms.structures import BulkElement, RandomAlloy, atomic_volume, counts, element
+from oracles.atoms.structures import (
+    BulkElement,
+    RandomAlloy,
+    atomic_volume,
+    counts,
+    element,
+    start_volume,
+)
 
 
 def candidate(value, identifier="0001-abc"):
@@ -104,12 +112,27 @@ def test_a_point_that_is_no_composition_is_an_error(value):
         ALLOY.build(candidate(value))
 
 
-@pytest.mark.parametrize("symbol", ["Xx", "He", "Og"])
+def test_an_alloy_may_have_elements_with_a_lattice_of_their_own():
+    """Manganese, gallium and tin start at their own volumes: 12.2, 19.6 and 27.0 (Kittel)."""
+    alloy = {"Co": 0.25, "Mn": 0.25, "Ga": 0.25, "Sn": 0.25}
+    atoms = ALLOY.build(candidate(alloy)).crystal.atoms
+    mean = (atomic_volume("Co") + 12.2 + 19.6 + 27.0) / 4
+    assert atoms.get_volume() / len(atoms) == pytest.approx(mean, rel=0.01)
+    assert BulkElement(element="x", lattice="fcc").build(candidate("Mn")).crystal.lattice == "fcc"
+    assert start_volume("Cu") == atomic_volume("Cu")
+
+
+@pytest.mark.parametrize("symbol", ["Xx", "He", "Og", "Mn"])
 def test_an_element_without_a_lattice_is_refused(symbol):
     """Elements that are none, or have no tabulated crystal, are invalid_input."""
     with pytest.raises(Refusal, match=symbol) as refused:
         element(symbol)
     assert refused.value.kind == "invalid_input"
+
+
+def test_a_salt_of_metals_is_physical():
+    """CsAu has 61 % of the volume of its elements: a = 4.263 angstrom (measured)."""
+    geometry(bulk("CsAu", "cesiumchloride", a=4.263), "as measured")
 
 
 def platinum():
