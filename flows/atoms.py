@@ -19,19 +19,22 @@ def atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
     units = problem.objective.units
     properties = table.properties or {name: name for name in units}
     for target, own in properties.items():
+        if target not in units:
+            remedy = nearest(target, units) or "Add a [[target]] of that name."
+            where = f"oracle.properties.{target}"
+            raise SettingsError(where, f"a target among {', '.join(units)}", repr(target), remedy)
         if own not in UNITS:
             where = f"oracle.properties.{target}" if table.properties else f"target.{target}"
             remedy = nearest(own, UNITS) or "State its property in [oracle.properties]."
             raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
         _require_fit(target, own, table)
-        if target in units:
-            convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
-    code = asked(table, problem, folder)
+        convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
+    code = asked(table, properties.values(), problem, folder)
     return AtomsOracle(
         folder=folder,
         structure=builder(table, problem, folder),
         properties=properties,
-        units={target: units[target] for target in properties if target in units},
+        units={target: units[target] for target in properties},
         calculator=code.calculator,
         settings=code.settings,
         relax=code.relax,

@@ -20,6 +20,7 @@ from loop.records import Problem
 from loop.space.composition import Composition
 from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from oracles.atoms import espresso, gpaw
+from oracles.atoms.properties import UNLIKE
 from oracles.atoms.relaxation import Free
 
 VARIED = ("cutoff_ry", "cutoff_ev", "k_density")  # settings that a parameter may stand for
@@ -37,8 +38,11 @@ class Asked:
     varied: Mapping[str, str] = field(default_factory=dict)
 
 
-def asked(table: AtomsTable, problem: Problem, folder: Path) -> Asked:
-    """What the table asks for; SettingsError where it asks for two things, or for none."""
+def asked(table: AtomsTable, properties: Iterable[str], problem: Problem, folder: Path) -> Asked:
+    """What the table asks for; SettingsError where it asks for two things, or for none.
+
+    `properties` are those that are measured.
+    """
     said = [name for name in ("calculator", *CODES) if name in table.model_fields_set]
     if len(said) > 1:
         got = " and ".join(said)
@@ -55,6 +59,8 @@ def asked(table: AtomsTable, problem: Problem, folder: Path) -> Asked:
     if (code.k_density is None) == (code.k_grid is None):
         got = "neither" if code.k_density is None else "both"
         raise SettingsError(where, "k_density or k_grid", got, "k_density = 3 is a fair start.")
+    _require_grids(code, properties, where)
+    _require_spins(code, where)
     return Asked(
         calculator=espresso.PATH if table.espresso else gpaw.PATH,
         settings=_settings(code, table, problem, folder),
@@ -77,6 +83,28 @@ def _settings(
             # A command of the PATH has no slash in it.
             own = str(folder.absolute() / code.python) if "/" in code.python else code.python
             return {**said, "python": own}
+
+
+def _require_grids(code: EspressoTable | GpawTable, properties: Iterable[str], where: str) -> None:
+    """Raise SettingsError where cells of unlike size would have as many k-points each."""
+    unlike = sorted(UNLIKE & set(properties))
+    if code.k_grid is not None and unlike:
+        expected = f"k_density, for {unlike[0]} compares cells of unlike size"
+        got = f"k_grid = {code.k_grid}"
+        raise SettingsError(where, expected, got, "k_density = 3 is a fair start.")
+
+
+def _require_spins(code: EspressoTable | GpawTable, where: str) -> None:
+    """Raise SettingsError for a starting moment of what is no element here: it would have none."""
+    match code:
+        case EspressoTable():
+            known, expected = set(code.pseudopotentials), "elements that have a pseudopotential"
+        case GpawTable():
+            known, expected = set(atomic_numbers), "chemical elements"
+    for symbol in code.spin:
+        if symbol not in known:
+            remedy = nearest(symbol, known) or "Correct it."
+            raise SettingsError(f"{where}.spin", expected, repr(symbol), remedy)
 
 
 def _is_name(value: object) -> bool:

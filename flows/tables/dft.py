@@ -1,6 +1,6 @@
 """Programs of density functional theory: oracle.espresso and oracle.gpaw."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ DENSITY = Field(
     default=None, description="k-points per 1/Å along each reciprocal vector; or a parameter"
 )
 GRID = Field(default=None, min_length=3, max_length=3, description="or their number along each")
+Grid: TypeAlias = list[Annotated[int, Field(ge=1)]]
 
 
 class EspressoTable(Table):
@@ -28,10 +29,10 @@ class EspressoTable(Table):
         default=None, gt=0, description="of the density, Ry; else four times the other"
     )
     k_density: Varied | None = DENSITY
-    k_grid: list[int] | None = GRID
+    k_grid: Grid | None = GRID
     smearing: Literal["cold", "gaussian", "methfessel-paxton", "fermi-dirac", "none"] = "cold"
     width_ry: float = Field(default=0.01, gt=0, description="of the smearing, Ry")
-    spin: dict[str, float] = Field(
+    spin: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(
         default={}, description="{Ni = 0.3}: starting magnetisation, -1 to 1, by element"
     )
     input_data: dict[str, Any] = Field(default={}, description="whatever else pw.x knows")
@@ -44,7 +45,7 @@ class GpawTable(Table):
     cutoff_ev: Varied = Field(description="of the plane waves, eV; or a parameter")
     xc: str = Field(default="PBE", description="functional, as GPAW names it")
     k_density: Varied | None = DENSITY
-    k_grid: list[int] | None = GRID
+    k_grid: Grid | None = GRID
     width_ev: float = Field(default=0.1, gt=0, description="of the Fermi-Dirac smearing, eV")
     spin: dict[str, float] = Field(
         default={}, description="{Ni = 0.6}: moment to start from, by element"

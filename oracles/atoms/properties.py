@@ -168,6 +168,8 @@ REFERRED = frozenset(
         "vacancy_energy",
     }
 )
+# What is the difference of two cells of unlike size, which one and the same grid does not suit.
+UNLIKE = frozenset({"formation_energy", "hull_distance", "surface_energy", "vacancy_energy"})
 UNITS: Mapping[str, str] = dict(
     sorted((name, unit) for group in GROUPS for name, unit in group.units.items())
 )

@@ -147,12 +147,35 @@ def test_a_parameter_may_be_a_cut_off(tmp_path):
         ('calculator = "ase.calculators.emt:EMT"' + TABLE, "got calculator and espresso"),
         ("settings = {a = 1}" + TABLE, r"none beside \[oracle.espresso\]"),
         (TABLE + 'smearing = "warm"\n', "smearing: expected one of 'cold'"),
+        (
+            TABLE + "spin = {Sj = 0.3}\n",
+            "spin: expected elements that have .* 'Sj'. Did you mean 'Si'",
+        ),
+        (TABLE + "spin = {Si = 3}\n", "spin.Si: .*less than or equal to 1"),
+        (GPAW.replace("Si = 0.5", "Sj = 0.5"), "spin: expected chemical elements, got 'Sj'"),
+        (GPAW.replace("[2, 2, 2]", "[2, 0, 2]"), "greater than or equal to 1, got 0"),
+        ("properties = {a = 'lattice_constant'}" + TABLE, "a target among lattice_constant, got"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(tmp_path, oracle, says):
     """One sentence, before anything runs."""
     with pytest.raises(LoopError, match=says):
         load(written(tmp_path, oracle))
+
+
+def test_cells_of_unlike_size_have_no_grid_in_common(tmp_path):
+    """As many k-points in an alloy's large cell as in its elements' small ones: wrong in silence.
+
+    By its density it is the same precision in both.
+    """
+    target = ('"lattice_constant"\nunit = "angstrom"', '"formation_energy"\nunit = "eV/atom"')
+    file = written(tmp_path, TABLE.replace("k_density = 2.5", "k_grid = [2, 2, 2]"))
+    file = file / "campaign.toml"
+    file.write_text(file.read_text().replace(*target))
+    with pytest.raises(LoopError, match="expected k_density, for formation_energy compares cells"):
+        load(tmp_path)
+    file.write_text(file.read_text().replace("k_grid = [2, 2, 2]", "k_density = 2.5"))
+    assert isinstance(load(tmp_path).rig.oracle, AtomsOracle)
 
 
 @pytest.mark.parametrize(
