@@ -417,11 +417,14 @@ class Campaign(Facts):
         again, and who cancels one will make no more.
         """
         held = dict(self.claims.get(candidate, _UNSAID).holding())
-        refused = {r: each.kind for (_, r), each in held.items() if isinstance(each, Failed)}
-        over = {r for r, kind in refused.items() if kind not in TRANSIENT}
+        failed = [each for each in held.values() if isinstance(each, Failed)]
+        over = {each.replicate for each in failed if each.kind not in TRANSIENT}
         asked = self.problem.fidelity(self.candidates[candidate].fidelity).targets
-        made = [over | {r for name, r in held if name == target} for target in asked]
-        return "cancelled" not in refused.values() and any(
+        made = [
+            over | {each.replicate for (name, _), each in held.items() if name == target}
+            for target in asked
+        ]
+        return "cancelled" not in {each.kind for each in failed} and any(
             "" not in replicates and len(replicates) < wanted for replicates in made
         )
 

@@ -38,11 +38,17 @@ class Stance:
 
 def keys(answer: Observation) -> list[Key]:
     """What an answer speaks of."""
+    replicate = meant(answer.replicate)
     match answer:
         case Measured():
-            return [(target, answer.replicate) for target in (*answer.values, *answer.censored)]
+            return [(target, replicate) for target in (*answer.values, *answer.censored)]
         case Failed():
-            return [(FAILURE, answer.replicate)]
+            return [(FAILURE, replicate)]
+
+
+def meant(replicate: str) -> str:
+    """The replicate as it is counted: the first is the one that need not be named."""
+    return "" if replicate == "1" else replicate
 
 
 def said(answer: Observation, key: Key) -> Said:
@@ -96,13 +102,13 @@ class Claims:
             self.made.setdefault(key, []).append(Claim(file, answer))
 
     def _take_back(self, answer: Observation) -> None:
-        for key, claims in self.made.items():
+        for claims in self.made.values():
             old = next((c.answer for c in reversed(claims) if c.file == answer.source.file), None)
             if (
                 old is not None
                 and type(old) is not type(answer)
                 and old.source.sha256 != answer.source.sha256
-                and (answer.replicate == "" or key[1] in {"", answer.replicate})
+                and (answer.replicate == "" or old.replicate in {"", answer.replicate})
             ):
                 claims.append(Claim(answer.source.file, None))
 
@@ -133,7 +139,7 @@ class Claims:
         beaten = self.judged.get(key, frozenset()) | _beaten(claims, now, key)
         left = [each for each in current if said(each, key) not in beaten]
         if len({said(each, key) for each in left}) == 1:
-            return Stance(holds=left[0])
+            return Stance(holds=min(left, key=lambda each: each.replicate))
         if not left and not all(now.values()):
             return Stance()  # a file has taken back what others only repeat
         return Stance(torn=tuple(left or current))
@@ -185,7 +191,7 @@ def _standing(
     claims: Sequence[Claim], *, topmost: bool = True
 ) -> dict[str, tuple[Observation, ...]]:
     """What each file says at present, of the highest revision; nothing where it was taken back."""
-    top = max((c.answer.revision for c in claims if c.answer is not None), default=0)
+    top = _top(claims)
     found: dict[str, list[Observation]] = {}
     for claim in claims:
         if claim.answer is None:
@@ -198,6 +204,11 @@ def _standing(
     return {file: tuple(answers) for file, answers in found.items()}
 
 
+def _top(claims: Sequence[Claim]) -> int:
+    """The highest revision that anyone has stated."""
+    return max((c.answer.revision for c in claims if c.answer is not None), default=0)
+
+
 def _sha(answer: Observation) -> str:
     return answer.source.sha256
 
@@ -205,12 +216,13 @@ def _sha(answer: Observation) -> str:
 def _beaten(
     claims: Sequence[Claim], now: dict[str, tuple[Observation, ...]], key: Key
 ) -> frozenset[Said]:
-    """What a file said once and says no more."""
+    """What a file said once and says no more; not what its own higher revision supersedes."""
+    top = _top(claims)
     current = {file: {said(each, key) for each in answers} for file, answers in now.items()}
     return frozenset(
         what
         for claim in claims
-        if claim.answer is not None and claim.file in current
+        if claim.answer is not None and claim.answer.revision == top and claim.file in current
         for what in [said(claim.answer, key)]
         if what not in current[claim.file]
     )

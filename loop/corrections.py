@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from loop.campaign import Campaign
+from loop.claims import meant
 from loop.decisions import Decision
 from loop.errors import CampaignError
 from loop.people import Consequences, require_known, require_reason, state
@@ -89,11 +90,11 @@ def _old(campaign: Campaign, right: Correction, target: str) -> Measured:
         )
     if right.replicate is None and len(known) == 1:
         return next(iter(known.values()))
-    if right.replicate is None or right.replicate not in known:
-        said = ", ".join(map(repr, sorted(known)))
+    if right.replicate is None or meant(right.replicate) not in known:
+        said = ", ".join(repr(each or "1") for each in sorted(known))
         got = "none named" if right.replicate is None else repr(right.replicate)
         raise CampaignError(right.candidate, f"one of its replicates {said}", got, "Name it.")
-    return known[right.replicate]
+    return known[meant(right.replicate)]
 
 
 def _errors(right: Correction, old: Sequence[Measured]) -> dict[str, float]:

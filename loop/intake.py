@@ -277,6 +277,8 @@ def _news(claims: Claims, rows: Sequence[Observation]) -> list[Observation]:
     changed = {key for key, now in says.items() if now != claims.now(file, key)}
     if changed and len({type(row) for row in rows}) > 1:
         changed = set(says)  # or a failure that is new would take back a value that still stands
+    while more := {k for r in rows for k in _drawn_in(r, changed) if len(says[k]) > 1} - changed:
+        changed |= more  # or a row that is said anew would hide what contradicts it
     seen: set[tuple[Key, Said]] = set()
     news = []
     for row in rows:
@@ -284,6 +286,11 @@ def _news(claims: Claims, rows: Sequence[Observation]) -> list[Observation]:
         seen |= fresh
         news += [row] if fresh else []
     return news
+
+
+def _drawn_in(row: Observation, changed: Collection[Key]) -> list[Key]:
+    """What a row that is said anew for some of its values says anew as well."""
+    return [] if set(changed).isdisjoint(keys(row)) else keys(row)
 
 
 def _verdict(row: Observation, what: What, reason: str = "") -> Verdict:

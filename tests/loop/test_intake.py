@@ -61,7 +61,7 @@ def held(campaign):
 ROWS = st.builds(
     lambda candidate, replicate, revision, values: row(candidate, replicate, revision, **values),
     st.sampled_from([FIRST, SECOND]),
-    st.sampled_from(["", "b"]),
+    st.sampled_from(["", "1", "b"]),
     st.sampled_from([0, 0, 0, 1]),
     st.dictionaries(st.sampled_from(["y", "z"]), st.sampled_from([1.0, 2.0]), max_size=2),
 )
@@ -129,6 +129,25 @@ def test_a_copy_of_an_old_revision_is_no_second_opinion():
     copy = sheet("copy", "a", row(y=1.0))
     assert after(*sheets, copy).results[0].values == {"y": 2.0}
     assert after(copy, *sheets).results[0].values == {"y": 2.0}
+
+
+def test_the_first_measurement_may_get_its_number_later():
+    """With a second one beside it, in the same file or in another: it is still one measurement."""
+    alone = sheet("1", "a", row(y=1.0))
+    both = (row(replicate="1", y=1.0), row(replicate="2", y=4.0))
+    for file in ("1", "2"):
+        campaign = after(alone, sheet(file, "b", *both))
+        assert (campaign.results[0].values, campaign.torn) == ({"y": 2.5}, {})
+    assert after(alone, sheet("2", "b", row(replicate="1", y=4.0))).torn
+
+
+def test_a_correction_of_one_value_hides_no_contradiction_of_another():
+    """The file still says two things of z; so it does when its copy states a lower revision."""
+    torn = sheet("1", "a", row(z=2.0), row(y=1.0, z=1.0))
+    campaign = after(torn, sheet("1", "b", row(z=2.0), row(y=5.0, z=1.0)))
+    assert (campaign.results[0].values, [*campaign.torn[FIRST]]) == ({"y": 5.0}, [("z", "")])
+    rows = [row(y=1.0), row(y=1.0, revision=1), row(y=2.0, revision=1)]
+    assert after(sheet("1", "a", rows[0], rows[2]), sheet("2", "b", rows[1])).torn
 
 
 TORN = (sheet("1", "1", row(y=1.0)), sheet("2", "2", row(y=2.0)))
