@@ -12,7 +12,14 @@ from itertools import count
 from pathlib import Path
 
 from oracles.atoms.bounds import MB, Bound, Bounds
-from oracles.atoms.evaluation import Found, Refused, Request, read_answer, tail
+from oracles.atoms.evaluation import (
+    Found,
+    Refused,
+    Request,
+    read_answer,
+    read_references,
+    tail,
+)
 from oracles.atoms.failures import CAUSES, Cause
 from oracles.atoms.repeat import write
 from oracles.atoms.worker import LOG
@@ -41,6 +48,7 @@ def attempt(
     request.write(path)
     write(path, ONE_THREAD)
     result = _outcome(path, request.calculator.partition(":")[0], bounds)
+    result = replace(result, references=read_references(path))
     if isinstance(result, Found):
         if not keep:
             shutil.rmtree(path)

@@ -32,6 +32,15 @@ def finite(what: str, *numbers: object) -> None:
             raise Refusal("invalid_output", f"{what}: not a finite number", "no_number")
 
 
+def settled(calculator: object) -> None:
+    """Refuse what a calculator gives although its cycle did not converge, and says so.
+
+    ASE's Vasp does: its energy is that of the last iteration, its `converged` is False.
+    """
+    if getattr(calculator, "converged", None) is False:
+        raise refuse("scf", "the calculator's own `converged` is False")
+
+
 def scalar(what: str, number: object) -> float:
     """One finite number as a float; Refusal (invalid_output) for anything else."""
     finite(what, number)

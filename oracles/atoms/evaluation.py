@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from os import SEEK_END
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from oracles.atoms.relaxation import Limits, relax
 from oracles.atoms.structures import Crystal, Slab
 
 REQUEST, ANSWER = "request.json", "answer.json"
+REFERENCES = "references.json"  # energies that others are measured from, as soon as they are known
 WORDS = 4000  # characters of the end of what a program writes, which is where it says why it ends
 OUTPUTS = ("*.out", "*.pwo", "*.err", "CRASH", "*.log", "*.txt")  # where programs write it
 
@@ -93,17 +95,18 @@ class Found:
 
     values: Mapping[str, float]
     atoms: Atoms
-    references: Mapping[str, float]
+    references: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """No value, why, and the tail of the log."""
+    """No value, why, the tail of the log, and the references that were found before."""
 
     kind: Kind
     message: str
     cause: Cause = ""
     log: str = ""
+    references: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_answer(folder: Path) -> Found | Refused:
@@ -116,7 +119,13 @@ def read_answer(folder: Path) -> Found | Refused:
         return Refused(**body)
     atoms = decode(body["atoms"])
     atoms.calc = SinglePointCalculator(atoms, energy=body["energy"])
-    return Found(values=body["values"], atoms=atoms, references=body["references"])
+    return Found(values=body["values"], atoms=atoms)
+
+
+def read_references(folder: Path) -> Mapping[str, float]:
+    """The references found in an attempt folder, however the attempt ended."""
+    file = folder / REFERENCES
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def answer(folder: Path) -> None:
@@ -130,9 +139,18 @@ def answer(folder: Path) -> None:
             traceback.print_exc(file=sys.stderr)
         body = {"kind": meant.kind, "message": str(meant), "cause": meant.cause}
         written = json.dumps(body)
-    partial = folder / f"{ANSWER}.part"
-    partial.write_text(written, encoding="utf-8")
-    partial.rename(folder / ANSWER)
+    _place(folder / ANSWER, written)
+
+
+def _place(file: Path, text: str) -> None:
+    """Write a file that is there whole, or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.rename(file)
+
+
+def _tell(folder: Path, references: Mapping[str, float]) -> None:
+    _place(folder / REFERENCES, json.dumps(references))
 
 
 def _written(body: Mapping[str, Any]) -> str:
@@ -163,7 +181,7 @@ def tail(file: Path, characters: int) -> str:
 def _evaluate(request: Request, folder: Path) -> dict[str, Any]:
     calculator = make(request.calculator, request.settings, folder)
     if request.probe:
-        return {"values": {}, "atoms": request.crystal.atoms, "energy": 0.0, "references": {}}
+        return {"values": {}, "atoms": request.crystal.atoms, "energy": 0.0}
     relaxed = relax(request.crystal, calculator, request.limits)
     slab = adsorbing(relaxed, request.limits) if relaxed.slab else None
     kept = relaxed.atoms if slab is None else slab
@@ -173,6 +191,7 @@ def _evaluate(request: Request, folder: Path) -> dict[str, Any]:
         make=lambda: make(request.calculator, request.settings, folder),
         limits=request.limits,
         known=request.references,
+        tell=partial(_tell, folder),
     )
     case = Case(
         relaxed=relaxed,
@@ -186,7 +205,6 @@ def _evaluate(request: Request, folder: Path) -> dict[str, Any]:
         "values": {name: scalar(name, value) for name, value in measure(case).items()},
         "atoms": forgotten,
         "energy": energy,
-        "references": references.new,
     }
 
 

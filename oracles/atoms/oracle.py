@@ -152,6 +152,8 @@ class AtomsOracle:
             request = self._request(built, settings)
             result, path = attempt(self.folder, candidate.id, request, self._bounds, keep=self.keep)
             tried.append(Tried(result=result, path=path, changes=changes, settings=settings))
+            if result.references:
+                database.save_references(self.folder, self._recipe(settings), result.references)
             if not (isinstance(result, Refused) and result.cause == "scf"):
                 break
         return tried
@@ -165,8 +167,6 @@ class AtomsOracle:
             "attempt": last.path,
         }
         database.save(self.folder, candidate.id, found.atoms, found.values, provenance)
-        if found.references:
-            database.save_references(self.folder, self._recipe(last.settings), found.references)
 
     def _request(self, built: Built, settings: Mapping[str, Any]) -> Request:
         wanted = frozenset(self.properties.values())

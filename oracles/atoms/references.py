@@ -14,7 +14,7 @@ from ase.build import molecule
 from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers, ground_state_magnetic_moments, reference_states
 
-from oracles.atoms.checks import scalar
+from oracles.atoms.checks import scalar, settled
 from oracles.atoms.failures import Refusal
 from oracles.atoms.relaxation import Limits, minimise, relax
 from oracles.atoms.structures import Crystal, element
@@ -28,13 +28,14 @@ VACUUM = 6.0  # angstrom around molecules, on every side
 class References:
     """Known energies per atom (eV; of molecules in all), and how to find those that are not.
 
-    `make` makes a fresh calculator. What is found beyond `known` is kept in `new`.
+    `make` makes a fresh calculator. What is found beyond `known` is in `new`, and told at once.
     """
 
     make: Callable[[], BaseCalculator]
     limits: Limits
     known: Mapping[str, float]
     new: dict[str, float] = field(default_factory=dict)
+    tell: Callable[[Mapping[str, float]], None] | None = None
 
     def element(self, symbol: str) -> float:
         """Energy per atom of the element as it is in nature: a crystal, or half a molecule."""
@@ -73,6 +74,8 @@ class References:
                 message = f"the reference, {what}: {refused}"
                 raise Refusal(refused.kind, message, refused.cause) from refused
             self.new[label] = scalar(f"the energy of the reference, {what}", energy)
+            if self.tell is not None:
+                self.tell(self.new)
         return self.new[label]
 
     def _bulk(self, crystal: Crystal) -> float:
@@ -85,7 +88,9 @@ class References:
         moment = ground_state_magnetic_moments[atomic_numbers[symbol]]
         atom = Atoms(symbol, cell=BOX, pbc=True, magmoms=[moment] if moment else None)
         atom.calc = self.make()
-        return float(atom.get_potential_energy())
+        energy = float(atom.get_potential_energy())
+        settled(atom.calc)
+        return energy
 
     def _molecule(self, name: str) -> float:
         try:

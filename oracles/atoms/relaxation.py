@@ -10,7 +10,7 @@ from ase.calculators.calculator import BaseCalculator
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
-from oracles.atoms.checks import finite, geometry, scalar, volume
+from oracles.atoms.checks import finite, geometry, scalar, settled, volume
 from oracles.atoms.failures import Refusal
 from oracles.atoms.murnaghan import fitting
 from oracles.atoms.structures import Crystal, Slab
@@ -104,7 +104,9 @@ def _strained(atoms: Atoms, strain: float) -> tuple[Atoms, float]:
     made = atoms.copy()
     made.calc = atoms.calc
     made.set_cell(atoms.cell * (1 + strain), scale_atoms=True)
-    return made, scalar("energy", made.get_potential_energy())
+    energy = scalar("energy", made.get_potential_energy())
+    settled(made.calc)
+    return made, energy
 
 
 def _relax_volume(atoms: Atoms, crystal: Crystal, limits: Limits) -> tuple[Atoms, Crystal]:
@@ -148,6 +150,7 @@ def minimise(atoms: Atoms, variables: Atoms | FrechetCellFilter, limits: Limits)
         finite("forces", atoms.get_forces())
         finite("positions", atoms.positions)
         scalar("energy", atoms.get_potential_energy())
+        settled(atoms.calc)
 
     check()
     # ASE annotates Atoms only, and takes any filter of them.

@@ -61,6 +61,12 @@ class Unconverged(Flat):
         raise SCFError("after 100 cycles")
 
 
+class Unsettled(EMT):
+    """An energy of a cycle that gave up, as ASE's Vasp hands it out."""
+
+    converged = False
+
+
 class WithoutPseudopotential(Flat):
     """What ASE's Espresso raises without a pseudopotential."""
 

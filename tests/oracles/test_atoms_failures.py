@@ -76,6 +76,7 @@ def collect(folder, calculator="ase.calculators.emt:EMT", asked=None, **settings
         ("NotANumber", "invalid_output", "forces: not a finite number"),
         ("Raises", "crashed", "RuntimeError: the moon is in the wrong house"),
         ("Unconverged", "not_converged", "after 100 cycles"),
+        ("Unsettled", "not_converged", "own `converged` is False"),
         ("WithoutPseudopotential", "invalid_input", "no parameters (element Cu"),
         ("WithoutProgram", "invalid_input", "athanor-no-such-program"),
         ("ProgramFails", "crashed", "SIGKILL"),

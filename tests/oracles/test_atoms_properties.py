@@ -272,6 +272,19 @@ def test_references_are_computed_once(tmp_path):
     assert known.new == {}
 
 
+def test_references_outlive_the_evaluation_that_found_them(tmp_path):
+    """One that fails afterwards, here for want of cubic constants, leaves them to the next."""
+    tetragonal = Prototype(prototype="L1_0", sites={"A": "Cu", "B": "Au"})
+    names = {"E": "cohesive_energy", "C": "c44"}
+    (found,) = AtomsOracle(folder=tmp_path, structure=tetragonal, properties=names).collect(
+        [candidate()]
+    )
+    assert isinstance(found, Failed)
+    with connect(tmp_path / "structures.db") as rows:
+        kept = sorted(row.reference for row in rows.select("reference"))
+    assert kept == ["Au atom", "Cu atom"]
+
+
 def test_a_reference_that_fails_says_which(tmp_path):
     """EMT has no iron: the failure names the reference, and keeps its kind."""
     host = PoolStructure(pool="x", atoms={"a": bulk("Cu", cubic=True)})
