@@ -8,9 +8,9 @@ import numpy as np
 
 from loop.campaign import Campaign
 from loop.choices import Acquisition, Expertise
-from loop.choosing import Choosing, beside, shared
+from loop.choosing import Choosing
 from loop.cost import cost
-from loop.designs import design_size, fill
+from loop.designs import beside, design_size, fill
 from loop.feasibility import feasibility
 from loop.fidelities import asked_of, informed, is_learning, plan, with_chosen
 from loop.records import REAL, Candidate, Why, derive_seed
@@ -53,13 +53,13 @@ class Bayes:
         if measured.min(initial=len(data.ids)) < LEAST:
             short = data.targets[int(np.argmin(measured))]
             cause = f"fewer than two points with a value of {short}: space-filling"
-            return _filled(campaign, count, Why(origin="fallback", cause=cause), chosen)
+            return fill(campaign, count, Why(origin="fallback", cause=cause), chosen)
         seed = derive_seed(campaign.problem.seed, campaign.turn, "model")
         try:
             fitted = self._fitted(campaign, data, seed)
         except np.linalg.LinAlgError as error:
             cause = f"no model can be fitted ({error}): space-filling"
-            return _filled(campaign, count, Why(origin="fallback", cause=cause), chosen)
+            return fill(campaign, count, Why(origin="fallback", cause=cause), chosen)
         if campaign.problem.stand_ins and not is_learning(fitted):
             chosen += self._designed(campaign, ((campaign.fidelity, initial),), count, chosen)
         return self._by_model(campaign, count, fitted, chosen, seed)
@@ -82,8 +82,7 @@ class Bayes:
         for fidelity, most in counts:
             view = beside(campaign, chosen).at(fidelity)
             first = min(count - len(chosen), max(0, most - len(view.own)))
-            new = _filled(view, first, Why(origin="design"), [])
-            chosen += [replace(each, fidelity=fidelity) for each in new]
+            chosen = fill(view, len(chosen) + first, Why(origin="design"), chosen)
         return chosen[len(before) :]
 
     def _fitted(self, campaign: Campaign, data: Data, seed: int) -> Fitted:
@@ -129,15 +128,3 @@ class Bayes:
             new, after = now.next(found, count), beside(campaign, found)
             found.append(asked_of(after, now.fitted, new, self.money))
         return found
-
-
-def _filled(
-    campaign: Campaign, count: int, why: Why, chosen: Sequence[Candidate]
-) -> list[Candidate]:
-    """`chosen` and space-filling candidates after them, `count` together."""
-    found = list(chosen)
-    while len(found) < count:
-        space = shared(campaign.problem.space, found)
-        more = count - len(found) if space is campaign.problem.space and not space.shared else 1
-        found += fill(beside(campaign, found), more, why, space)
-    return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loop.acquisition.closed import Ask, Chance, proxies, worth
 from loop.campaign import Campaign
 from loop.choices import Acquisition
-from loop.designs import fill, fresh, shortfall
+from loop.designs import beside, fill, fresh, shared, shortfall
 from loop.health import health
 from loop.records import Candidate, Health, Why, derive_seed
 from loop.search.largest import Asked, best_of, largest, scan
@@ -51,7 +51,8 @@ class Choosing:
             raise shortfall(space, count, len(chosen))
         if found is None or not np.isfinite(found[3]):
             cause = "the acquisition is not a finite number anywhere: space-filling"
-            return fill(campaign, 1, Why(origin="fallback", cause=cause), space)[0]
+            why = Why(origin="fallback", cause=cause)
+            return fill(self.campaign, len(chosen) + 1, why, chosen)[-1]
         point, row, name, amount = found
         why = self._why(row, name, amount, seed)
         return Candidate(id=campaign.ids(1)[0], point=point, why=why)
@@ -159,18 +160,6 @@ def _free(campaign: Campaign, pool: Pool) -> NDArray[np.bool_]:
     free = np.ones(pool.count, dtype=bool)
     free[pool.rows_of(space.complete(point)[pool.name] for point in points)] = False
     return free
-
-
-def beside(campaign: Campaign, chosen: Sequence[Candidate]) -> Campaign:
-    """The campaign as it will be when the chosen have been asked."""
-    return replace(campaign, candidates={**campaign.candidates, **{c.id: c for c in chosen}})
-
-
-def shared(space: SearchSpace, chosen: Sequence[Candidate]) -> SearchSpace:
-    """The space for the rest of a batch: what its candidates share is held."""
-    if not chosen or not space.shared:
-        return space
-    return space.holding({name: chosen[0].point[name] for name in space.shared})
 
 
 def _near(campaign: Campaign) -> Array:

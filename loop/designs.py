@@ -8,7 +8,7 @@ for the first time go first.
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf
 
 import numpy as np
@@ -54,19 +54,37 @@ def design_size(space: SearchSpace) -> int:
 
 
 def fill(
-    campaign: Campaign, count: int, why: Why, space: SearchSpace | None = None
+    campaign: Campaign, count: int, why: Why, chosen: Sequence[Candidate] = ()
 ) -> list[Candidate]:
-    """The next `count` design points that nobody has asked for; Shortfall where there are fewer.
+    """`chosen` and, after them, design points that nobody has asked for, `count` together.
 
-    Of `space` where one is given, such as the campaign's with a parameter held.
+    Shortfall where there are fewer; with the values that `chosen` have of what a batch shares.
     """
-    space = campaign.problem.space if space is None else space
-    points = _points(space, count, derive_seed(campaign.problem.seed, "design"), campaign)
-    if len(points) < count:
-        raise shortfall(space, count, len(points))
-    return [
-        Candidate(id=i, point=p, why=why) for i, p in zip(campaign.ids(count), points, strict=True)
-    ]
+    seed = derive_seed(campaign.problem.seed, "design")
+    found = list(chosen)
+    while len(found) < count:
+        space, after = shared(campaign.problem.space, found), beside(campaign, found)
+        more = 1 if space.shared else count - len(found)
+        points = _points(space, more, seed, after)
+        if len(points) < more:
+            raise shortfall(space, count, len(found) + len(points))
+        found += [
+            Candidate(id=i, point=p, why=why, fidelity=campaign.fidelity)
+            for i, p in zip(after.ids(more), points, strict=True)
+        ]
+    return found
+
+
+def beside(campaign: Campaign, chosen: Sequence[Candidate]) -> Campaign:
+    """The campaign as it will be when the chosen have been asked."""
+    return replace(campaign, candidates={**campaign.candidates, **{c.id: c for c in chosen}})
+
+
+def shared(space: SearchSpace, chosen: Sequence[Candidate]) -> SearchSpace:
+    """The space for the rest of a batch: what its candidates share is held."""
+    if not chosen or not space.shared:
+        return space
+    return space.holding({name: chosen[0].point[name] for name in space.shared})
 
 
 def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Sequence[Point]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from loop.campaign import Campaign
 from loop.choices import Expertise
-from loop.choosing import beside
+from loop.designs import beside
 from loop.records import REAL, Candidate, Fidelity
 from loop.search.largest import APART
 from loop.spending import price, spent

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from loop.campaign import Campaign
-from loop.choosing import beside
+from loop.designs import beside
 from loop.errors import Shortfall
 from loop.objective import Objective
 from loop.protocols import Proposer

@@ -100,7 +100,12 @@ def affordable(
 
 
 def room(rules: StopRules, campaign: Campaign, batch: int) -> int:
-    """How many candidates may be proposed now: up to the batch, never over the budget."""
+    """How many candidates may be proposed now: up to the batch, never over the budget.
+
+    Where a batch shares something, none while any wait: one in its place would be a batch alone.
+    """
+    if campaign.problem.space.shared and campaign.pending:
+        return 0
     return max(0, min(batch - len(campaign.pending), rules.evaluations - campaign.asked))
 
 

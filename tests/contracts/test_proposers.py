@@ -5,6 +5,8 @@ class TestMyProposer(ProposerContract):
         return MyProposer(...)
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,24 @@ class ProposerContract:
             space.check(candidate.point)
         points = [each.point for each in (*before.candidates.values(), *chosen)]
         assert len(set(space.keys(space.encode(points)))) == len(points)
+
+    @pytest.mark.parametrize("answered", [0, 7])
+    def test_a_batch_shares_what_it_must(self, answered):
+        """One temperature for all that are proposed together, and else they differ."""
+        space = replace(SPACES["mixed"], shared=("T",))
+        chosen = self.proposer().propose(campaign(space, answered), 3)
+        assert len({each.point["T"] for each in chosen}) == 1
+        assert len({str(each.point) for each in chosen}) == 3
+
+    @pytest.mark.parametrize("answered", [0, 3])
+    def test_a_batch_ends_where_what_it_shares_leaves_no_more(self, answered):
+        """Six times under one gas: of seven candidates there are six at most; those are given."""
+        before = campaign(replace(SPACES["finite"], shared=("gas",)), answered)
+        with pytest.raises(Shortfall) as caught:
+            self.proposer().propose(before, 7)
+        assert 0 < caught.value.available <= 6
+        chosen = self.proposer().propose(before, caught.value.available)
+        assert len({each.point["gas"] for each in chosen}) == 1
 
     @pytest.mark.parametrize("count", [1, 3])
     def test_ids_are_the_next_of_the_campaign(self, count):

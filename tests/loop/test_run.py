@@ -40,6 +40,7 @@ from loop.run import (
     turns,
 )
 from loop.space.parameters import Discrete
+from loop.space.space import SearchSpace
 from loop.stopping import StopRules
 from tests.loop import rigs
 from tests.loop import strategies as some
@@ -215,6 +216,21 @@ def test_a_laboratory_is_asked_once_and_never_waited_for():
     third = turn(rig).pending[-1].id
     assert tray.asked == [second, third]
     assert len(replay(rig).results) == 1
+
+
+def test_a_batch_that_shares_is_asked_whole():
+    """With one of three in, nothing new; with the last of them, three more at one value of a."""
+    tray = rigs.Waits()
+    space = SearchSpace(parameters=(rigs.A, rigs.B), shared=("a",))
+    rig = rigs.rig(replace(PROBLEM, space=space), tray, batch=3)
+    furnaces = []
+    for _ in range(2):
+        batch = turn(rig).pending
+        furnaces.append([each.point["a"] for each in batch])
+        for each in batch:
+            assert {c.id for c in turn(rig).pending} <= {c.id for c in batch}
+            tray.tray.append(rigs.measured(each, y=1.0))
+    assert [(len(each), len(set(each))) for each in furnaces] == [(3, 1), (3, 1)]
 
 
 def test_a_receipt_is_recorded_once_however_often_it_is_brought():
