@@ -36,7 +36,7 @@ from oracles.service import Service
 
 def oracle(table: Oracles, problem: Problem, folder: Path) -> Oracle:
     """The oracle; LoopError where it cannot be made or does not fit the problem."""
-    made = around(_make(table, problem, folder), table, folder, problem.seed)
+    made = around(_make(table, problem, folder), table, folder, problem)
     _require_measures(made.declaration, problem)
     _require_takes(made.declaration, problem)
     return made

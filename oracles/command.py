@@ -214,11 +214,14 @@ def _claim(attempts: Path, name: str) -> Path:
     attempts.mkdir(exist_ok=True)
     for n in count(1):
         path = attempts.absolute() / f"{name}-{n}"
-        if path.with_name(f"failed-{path.name}").exists():
-            continue
-        with suppress(FileExistsError):
+        try:
             path.mkdir()
+        except FileExistsError:
+            continue
+        # Looked for afterwards: another run may have failed, and been renamed, just before.
+        if not path.with_name(f"failed-{path.name}").exists():
             return path
+        path.rmdir()
     raise AssertionError("count() ends")
 
 

@@ -97,7 +97,7 @@ class Gpaw(Calculator):
         if "error" in answer:
             raise refuse(named(answer["error"], PATH), f"{answer['error']}: {answer['message']}")
         found = _read(asked["answer"]).calc.results
-        self.results = {name: found[name] for name in ("energy", "forces", "stress")}
+        self.results = {n: found[n] for n in ("energy", "forces", "stress") if n in found}
         self.results["free_energy"] = answer["free_energy"]
         for file in asked.values():
             Path(file).unlink()

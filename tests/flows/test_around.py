@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from ase.build import bulk
+from ase.io import write
 
 from flows.rig import load
 from loop.run import turn
@@ -49,3 +51,42 @@ def test_a_value_is_kept_until_what_decides_it_changes(make, file, more, calls):
         (folder / "ledger.db").unlink()
         (folder / file).write_text((folder / file).read_text() + more)
     assert (folder / "calls.txt").read_text().count("begin") == calls
+
+
+ATOMS = """
+name = "atoms"
+[[parameter]]
+name = "cell"
+kind = "pool"
+file = "cells.extxyz"
+[[target]]
+name = "total_energy"
+unit = "eV/atom"
+goal = "min"
+[oracle]
+kind = "atoms"
+structure = {kind = "pool", pool = "cell"}
+cache = true
+[oracle.espresso]
+pseudo_dir = "pseudo"
+pseudopotentials = {Si = "Si.UPF"}
+cutoff_ry = 12
+k_density = 2
+[stop]
+evaluations = 2
+"""
+
+
+def test_a_kept_value_depends_on_files_in_named_folders_and_on_pools(tmp_path):
+    """Another pseudopotential of the same name, or other atoms of the same id, are asked anew."""
+    (tmp_path / "pseudo").mkdir()
+    (tmp_path / "campaign.toml").write_text(ATOMS)
+    contents = []
+    for potential, lattice in (("a", 5.4), ("a", 5.4), ("b", 5.4), ("b", 5.5)):
+        (tmp_path / "pseudo" / "Si.UPF").write_text(potential)
+        cells = [bulk("Si", a=lattice), bulk("Si", a=5.6)]
+        write(tmp_path / "cells.extxyz", cells, format="extxyz")
+        made: Any = load(tmp_path).rig.oracle
+        contents.append(made.content)
+    assert contents[0] == contents[1]
+    assert len(set(contents)) == 3

@@ -19,7 +19,7 @@ from oracles.atoms.gpaw import Gpaw
 from oracles.atoms.kpoints import Grids, grid
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.prototypes import Prototype
-from oracles.atoms.structures import BulkElement
+from oracles.atoms.structures import BulkElement, PoolStructure
 from tests.oracles.test_atoms_attempts import repeated
 from tests.oracles.test_atoms_bounds import children
 
@@ -274,6 +274,18 @@ def test_silicon_by_gpaw_has_an_energy(tmp_path):
     assert isinstance(found, Measured), found
     assert found.values["total_energy"] == pytest.approx(-5.4, abs=0.3)
     assert found.source.versions["gpaw"] == gpaw.version(gpaw.PYTHON)
+
+
+@pytest.mark.dft
+@needs_gpaw
+def test_gpaw_is_asked_for_what_it_has(tmp_path):
+    """With local orbitals it has no stress: an energy needs none, and a cell by its stress does."""
+    two = PoolStructure(pool="x", atoms={"Si": bulk("Si")})
+    local = BY_GPAW | {"keywords": {"mode": "lcao", "basis": "sz(dzp)", "h": 0.3}, "k_density": 0.5}
+    assert isinstance(ask(tmp_path, gpaw.PATH, local, structure=two), Measured)
+    found = ask(tmp_path, gpaw.PATH, local, structure=two, relax="cell")
+    assert isinstance(found, Failed)
+    assert "does not offer this property" in found.message
 
 
 @pytest.mark.dft
