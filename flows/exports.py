@@ -1,5 +1,6 @@
 """The structures of a campaign's answers, as files that other programs read."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,8 +75,10 @@ def _values(campaign: Campaign, candidate: str) -> dict[str, Json]:
 
 def _cifs(folder: Path, found: list[tuple[str, Atoms]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    times = Counter(name for name, _ in found)
     for name, atoms in found:
-        path = folder / f"{name}.cif"
+        own = name if times[name] == 1 else f"{name}-{atoms.calc.name}"
+        path = folder / f"{own}.cif"
         write(path, atoms, format="cif")
         head = "".join(f"# {key}: {value}\n" for key, value in atoms.info.items())
         path.write_text(head + path.read_text(encoding="utf-8"), encoding="utf-8")

@@ -1,8 +1,9 @@
 """structures.db: the ASE database of every structure that was answered for, and of the references.
 
-One row per candidate (key `candidate`), with the properties in `properties.UNITS` as keys and its
-provenance as data: the point, the calculator with its settings and versions, the attempt. One row
-per reference and recipe (keys `reference`, `recipe`). Writing again replaces the row.
+One row per candidate (key `candidate`) and calculator (ASE's own column), with the properties in
+`properties.UNITS` as keys and its provenance as data: the point, the calculator with its settings
+and versions, the attempt. One row per reference and recipe (keys `reference`, `recipe`). Writing
+again replaces the row.
 
 Writers are kept apart by SQLite's own lock, which dies with its holder; ASE's lock file does not,
 and after a kill -9 everybody would wait for it forever.
@@ -95,6 +96,6 @@ def _put(
     values: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> None:
-    row = next(database.select(**keys), None)
+    row = next(database.select(calculator=atoms.calc.name, **keys), None)
     known = None if row is None else row.id
     database.write(atoms, key_value_pairs={**keys, **values}, data=dict(provenance), id=known)

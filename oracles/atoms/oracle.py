@@ -166,6 +166,7 @@ class AtomsOracle:
             "versions": versions(self.calculator, last.settings),
             "attempt": last.path,
         }
+        found.atoms.calc.name = self.calculator.rpartition(":")[2].lower()
         database.save(self.folder, candidate.id, found.atoms, found.values, provenance)
 
     def _request(self, built: Built, settings: Mapping[str, Any]) -> Request:

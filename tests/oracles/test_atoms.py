@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -12,6 +13,7 @@ from ase.db import connect
 
 from loop.errors import OracleError, UnitError
 from loop.records import Candidate, Measured, Why
+from oracles.atoms.database import kept
 from oracles.atoms.murnaghan import birch_murnaghan
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.structures import BulkElement, RandomAlloy
@@ -167,9 +169,18 @@ def test_structures_are_kept_once_per_candidate(tmp_path):
     with connect(tmp_path / "structures.db") as rows:
         assert [row.candidate for row in rows.select("candidate")] == ["0001-abc", "0002-abc"]
         assert sorted(row.reference for row in rows.select("reference")) == ["Au", "Cu"]
-        kept = rows.get(candidate="0001-abc")
-        assert {name: kept[name] for name in ALL.values()} == {ALL[t]: v for t, v in found.items()}
-        assert kept.toatoms().symbols.formula.count() == {"Au": 16, "Cu": 16}
+        row = rows.get(candidate="0001-abc")
+        assert {name: row[name] for name in ALL.values()} == {ALL[t]: v for t, v in found.items()}
+        assert row.toatoms().symbols.formula.count() == {"Au": 16, "Cu": 16}
+
+
+def test_two_calculators_of_one_candidate_keep_a_structure_each(tmp_path, monkeypatch):
+    """Oracles that complement one another do not overwrite the atoms that the other has relaxed."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    asked = {"a": "lattice_constant"}
+    for calculator in ("ase.calculators.emt:EMT", "bad_calculators:InOneFile"):
+        values(alloys(tmp_path, asked, calculator=calculator), candidate({"Cu": 1.0}))
+    assert [each.atoms.calc.name for each in kept(tmp_path)] == ["emt", "inonefile"]
 
 
 def test_an_answer_says_what_it_is_made_of(tmp_path):
