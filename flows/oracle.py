@@ -25,7 +25,7 @@ from loop.space.composition import Composition
 from loop.space.pool import Pool
 from loop.units import convert
 from oracles.command import Command
-from oracles.folder.columns import fields
+from oracles.folder.columns import fields, read_columns, vocabulary
 from oracles.folder.making import Making
 from oracles.folder.oracle import Folder
 from oracles.folder.reading import Reading
@@ -116,6 +116,12 @@ def _reading(table: FolderTable, problem: Problem) -> Reading:
                     repr(name),
                     nearest(name, names) or "Correct it.",
                 )
+    for source, name in table.columns.items():
+        for column in read_columns([name], vocabulary(problem.space, problem.objective)):
+            if column.trouble:
+                remedy = column.trouble[0].upper() + column.trouble[1:]
+                expected = "a header that can be read"
+                raise SettingsError(f"oracle.columns.{source}", expected, repr(name), remedy)
     for name, (low, high) in table.plausible.items():
         if not low < high:
             got = f"[{low:g}, {high:g}]"

@@ -1,15 +1,18 @@
 """Workbooks that come in: every sheet with a candidate column, as the numbers in its cells are.
 
 A cell counts with what Excel has computed last; one that was never computed is refused where it is
-needed, as is a date that Excel has made of a number. Sizes are looked at before anything is opened.
+needed, as is a date that Excel has made of a number. What is shown as 41 % is `41%`, not 0.41.
+Sizes are looked at before anything is opened.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from io import BytesIO
 from zipfile import BadZipFile, ZipFile
 
 from openpyxl import load_workbook
+from openpyxl.cell.cell import Cell, MergedCell
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook.workbook import Workbook
 
@@ -20,8 +23,17 @@ BOOKS = frozenset({".xlsx", ".xlsm"})
 OTHER_BOOKS = frozenset({".xls", ".xlsb", ".ods"})  # not read, but it would be rude to say nothing
 MOST_COLUMNS = 1000
 UNPACKED = 8  # times the largest file: a bomb unpacks to a thousand times its size
+QUOTED = re.compile(r'"[^"]*"|\\.')  # of a number's format: what is shown as it is
 # What openpyxl and the parsers below it raise for parts that are no workbook's.
-BROKEN = (BadZipFile, InvalidFileException, SyntaxError, KeyError, ValueError, TypeError, EOFError)
+BROKEN = (
+    BadZipFile,
+    InvalidFileException,
+    SyntaxError,
+    LookupError,
+    ValueError,
+    TypeError,
+    EOFError,
+)
 
 
 def read_book(
@@ -97,9 +109,7 @@ def _rows(shown: Workbook, typed: Workbook, name: str) -> Iterator[Cells]:
         return  # a sheet of charts
     for each in (values, formulas):
         each.reset_dimensions()  # what the file says of its own size may be wrong
-    pairs = zip(
-        values.iter_rows(values_only=True), formulas.iter_rows(values_only=True), strict=False
-    )
+    pairs = zip(values.iter_rows(), formulas.iter_rows(values_only=True), strict=False)
     for row, source in pairs:
         yield _trimmed([_text(cell, origin) for cell, origin in zip(row, source, strict=False)])
 
@@ -109,19 +119,20 @@ def _trimmed(cells: Sequence[str]) -> Cells:
     return tuple(cells[: filled[-1]]) if filled else ()
 
 
-def _text(cell: object, origin: object) -> str:
+def _text(cell: Cell | MergedCell, origin: object) -> str:
     """A cell as text that is read back as the same number."""
-    match cell:
+    value: object = cell.value
+    match value:
         case None:
             is_formula = isinstance(origin, str) and origin.startswith("=")
             return UNCOMPUTED if is_formula else ""
         case bool():
-            return str(cell).upper()
+            return str(value).upper()
+        case float() | int() if "%" in QUOTED.sub("", cell.number_format):
+            return f"{100 * value:.15g}%"
         case float():
-            return repr(cell).removesuffix(".0")
+            return repr(value).removesuffix(".0")
         case datetime() | date() | time():
-            return cell.isoformat()
-        case timedelta():
-            return str(cell)
+            return value.isoformat()
         case _:
-            return str(cell).strip()
+            return str(value).strip()

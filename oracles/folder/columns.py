@@ -18,6 +18,7 @@ anything else         a note
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
 from loop.errors import OracleError, UnitError
@@ -49,6 +50,9 @@ REJECTED = ("rejected row", "rejected column", "rejected because")
 IDS = frozenset({"candidate", "id", CODE})  # which make a line the header of a results file
 ALIASES: Mapping[str, Role] = {"id": "candidate", CODE: "candidate", "failure": "status"}
 HEADER = re.compile(r"(?P<name>[^\[\]]*?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?")
+LOOSE = re.compile(r"(?P<name>[^()/]*?)\s*(?:\(\s*(?P<round>[^()]*?)\s*\)|/\s*(?P<unit>.+))")
+MADE = re.compile(r"(?i)(?:actual|executed)(?P<colon>\s*:\s*|[\s_]+)(?P<name>.+)")
+ALIKE = 0.8  # of two spellings of one name, at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +148,7 @@ def header_test(known: Mapping[str, Column], reading: Reading) -> Callable[[Sequ
 
 def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Column, ...] | str:
     """What every column holds; or why the header cannot be taken."""
-    parts = [split(text) for text in header]
-    names = {name for name, _ in parts}
-    columns = tuple(
-        _column(index, text, _meaning(name, names, known), unit)
-        for index, (text, (name, unit)) in enumerate(zip(header, parts, strict=True))
-    )
+    columns = read_columns(header, known)
     taken: dict[tuple[str, str], str] = {}
     for column in columns:
         is_named = column.role in {"note", "told"}
@@ -158,6 +157,21 @@ def read_header(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Col
             return f"columns {taken[key]!r} and {column.header!r} are the same: keep one of them"
         taken[key] = column.header
     return columns
+
+
+def read_columns(header: Sequence[str], known: Mapping[str, Column]) -> tuple[Column, ...]:
+    """What every column holds, each for itself."""
+    parts = [split(text) for text in header]
+    names = {name for name, _ in parts}
+    meanings = [_meaning(name, names, known) for name, _ in parts]
+    return tuple(
+        _column(index, text, meaning, unit)
+        if meaning is not None or _is_ours(text)
+        else _unknown(index, text, meanings, known)
+        for index, (text, (_, unit), meaning) in enumerate(
+            zip(header, parts, meanings, strict=True)
+        )
+    )
 
 
 def as_made(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -177,7 +191,7 @@ def split(text: str) -> tuple[str, str]:
     if found is None:
         return text, ""
     name = re.sub(r"\s*:\s*", ":", found["name"])
-    return re.sub(r"^actual:", "executed:", name), found["unit"] or ""
+    return re.sub(r"(?i)^(actual|executed):", "executed:", name), found["unit"] or ""
 
 
 def _meaning(name: str, present: set[str], known: Mapping[str, Column]) -> Column | None:
@@ -200,20 +214,68 @@ def _is_ours(header: str) -> bool:
 
 
 def _column(index: int, text: str, meaning: Column | None, unit: str) -> Column:
+    """A column that is known, or only repeats what the worklist said."""
     if meaning is None:
-        return Column(index=index, header=text, role="told" if _is_ours(text) else "note")
+        return Column(index=index, header=text, role="told")
     trouble = _trouble(meaning, unit) if meaning.is_number else ""
     return replace(meaning, index=index, header=text, unit=unit, trouble=trouble)
 
 
+def _unknown(
+    index: int, text: str, others: Sequence[Column | None], known: Mapping[str, Column]
+) -> Column:
+    """A note; or, as good as certainly, a result or what was made: then how to spell it."""
+    name, unit = split(text)
+    if found := LOOSE.fullmatch(text):
+        name, unit = found["name"], found["round"] or found["unit"] or ""
+    made = MADE.fullmatch(name)
+    meant = _made(made, known) if made else _result(name, others, known)
+    if meant is None:
+        return Column(index=index, header=text, role="note")
+    fits = meant.is_number and not _trouble(meant, unit)
+    start, end = "actual:" if made else "", " error" if meant.role == "error" else ""
+    right = titled(f"{start}{meant.subject}{end}", unit if fits else meant.wanted)
+    return Column(
+        index=index,
+        header=text,
+        role="value",
+        subject=text,
+        is_number=True,
+        trouble=f"nothing is called {text!r} here: did you mean {right!r}?",
+    )
+
+
+def _result(
+    name: str, others: Sequence[Column | None], known: Mapping[str, Column]
+) -> Column | None:
+    """Which result an unknown name means that no other column tells; where none does, the nearest.
+
+    Beside a status, rows need no result.
+    """
+    results = {n.casefold(): each for n, each in known.items() if each.role in {"value", "error"}}
+    missing = {n: each for n, each in results.items() if each not in others}
+    is_lost = len(missing) == len(results) and known["status"] not in others
+    close = get_close_matches(name.casefold(), missing, 1, ALIKE if is_lost else 1.0)
+    return missing[close[0]] if close else None
+
+
+def _made(found: re.Match[str], known: Mapping[str, Column]) -> Column | None:
+    """Of which parameter a name tells what it really was; behind a colon, surely that of one."""
+    labels = {each.subject.casefold(): each for each in known.values() if each.role == "executed"}
+    cutoff = 0.0 if ":" in found["colon"] else 1.0
+    close = get_close_matches(found["name"].casefold(), labels, 1, cutoff)
+    return labels[close[0]] if close else None
+
+
 def _trouble(meaning: Column, unit: str) -> str:
     """Why the numbers below a header cannot be brought into the campaign's unit."""
-    if not unit and meaning.wanted:
-        return (
-            f"the header states no unit: write '[{meaning.wanted}]', or another that converts to it"
-        )
+    wanted = meaning.wanted
+    if not unit and wanted:
+        return f"the header states no unit: write '[{wanted}]', or another that converts to it"
     try:
-        convert(1.0, unit, meaning.wanted, f"unit [{unit}]")
-    except UnitError as error:
-        return str(error)
+        convert(1.0, unit, wanted, f"unit [{unit}]")
+    except UnitError:
+        if not wanted:
+            return f"the campaign has no unit of it: write the header without '[{unit}]'"
+        return f"'{unit}' is not {wanted}, nor a unit that converts to it: write '[{wanted}]'"
     return ""

@@ -9,8 +9,8 @@ from loop.ids import Register
 from loop.records import Failed, Measured, Observation, Rejection
 from loop.space.values import Point
 from loop.units import convert
-from oracles.folder.columns import Column
-from oracles.folder.numbers import NUMBER
+from oracles.folder.columns import Column, titled
+from oracles.folder.numbers import NUMBER, counted
 from oracles.folder.rows import Row
 
 
@@ -79,7 +79,8 @@ def _elsewhere(row: Row, answer: Observation, point: Point) -> Rejection | None:
             given = f"{wanted:.10g} {column.wanted}".rstrip() if column.is_number else wanted
             reason = (
                 f"{answer.candidate} was asked at {column.subject} = {given}, the row says {cell}:"
-                f" correct the id, or state what was made in a column 'executed:{column.subject}'"
+                f" correct the id, or state what was made in a column"
+                f" {titled(f'actual:{column.subject}', column.wanted)!r}"
             )
             return Rejection(row=answer.source.row or 0, column=column.header, reason=reason)
     return None
@@ -99,9 +100,11 @@ def _same(column: Column, cell: str, wanted: float | str) -> bool:
     """Whether a cell shows the value, as far as its digits go and under either decimal mark."""
     if isinstance(wanted, str):
         return cell == wanted
+    cell, over = counted(cell, column.unit or column.wanted)
     shown = Decimal(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else Decimal("inf")
     if not isfinite(shown):
         return False
+    shown /= over
     last_digit = float(f"1e{shown.as_tuple().exponent}")
     value = convert(wanted, column.wanted, column.unit or column.wanted, column.header)
     half = 0.51 * last_digit  # a little more than half, for a 5 that was rounded either way

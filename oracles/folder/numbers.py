@@ -34,6 +34,13 @@ def decimal_mark(cells: Iterable[str], delimiter: str, declared: str | None) -> 
     return ","
 
 
+def counted(cell: str, unit: str) -> tuple[str, int]:
+    """The number in a cell, and what it is to be divided by: 41% is 0.41, but 41 under [%]."""
+    if not cell.endswith("%") or unit not in {"", "%"}:
+        return cell, 1
+    return cell[:-1].rstrip(), 1 if unit else 100
+
+
 def number(cell: str, mark: str) -> float:
     """The number in a cell; ValueError for anything else, infinities included."""
     if cell == UNCOMPUTED:

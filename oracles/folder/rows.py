@@ -15,7 +15,7 @@ from loop.space.space import SearchSpace
 from loop.space.values import Point, Value
 from loop.units import convert
 from oracles.folder.columns import REPEATS, Column, Role, fields
-from oracles.folder.numbers import LIMIT, number
+from oracles.folder.numbers import LIMIT, counted, number
 from oracles.folder.reading import Reading
 from oracles.folder.sheet import Cells
 
@@ -218,7 +218,8 @@ class Reader:
         if column.trouble:
             raise Unfit(column.header, column.trouble)
         try:
-            value = number(cell, self.mark)
+            text, over = counted(cell, column.unit)
+            value = number(text, self.mark) / over
         except ValueError as error:
             raise Unfit(column.header, str(error)) from error
         if column.role != "error":
@@ -240,6 +241,8 @@ class Reader:
                 return words[said]
             if said not in FINE:
                 raise Unfit(column.header, f"expected ok, {', '.join(words)}, got {cell!r}")
+        if not is_valued and self._text(cells, "status"):
+            raise Unfit("status", f"{self._text(cells, 'status')!r}, but no value")
         if not is_valued:
             raise Unfit("", "no value and no status")
         return None

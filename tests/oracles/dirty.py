@@ -123,9 +123,12 @@ HEADERS = [
     head("no unit", "candidate,toughness", f"{A},1", "states no unit"),
     head("a unit misspelt", "candidate,toughness [Jule]", f"{A},1", "a unit"),
     head("a unit of another kind", "candidate,toughness [MPa]", f"{A},1", UNIT),
-    head("a unit where there is none", "candidate,cost [J]", f"{A},1", UNIT),
+    head("a unit where there is none", "candidate,cost [J]", f"{A},1", "without '[J]'"),
     head("a unit that converts", "candidate,toughness [mJ]", f"{A},1500", used=1),
-    head("a unit in round brackets", "candidate,toughness (J)", f"{A},1", "no value and no status"),
+    head("a unit in round brackets", "candidate,toughness (J)", f"{A},1", "mean 'toughness [J]'?"),
+    head("a unit behind a slash", "candidate,toughness / mJ", f"{A},1", "mean 'toughness [mJ]'?"),
+    head("a target misspelt", "candidate,toughnes [J]", f"{A},1", "did you mean 'toughness [J]'?"),
+    head("a scale for a unit", "candidate,cost [HV]", f"{A},1", "write the header without '[HV]'"),
     head("other case", "CANDIDATE,Toughness [J]", f"{A},1", used=1),
     head("id for candidate", "ID,cost", f"{A},1", used=1),
     head("code for candidate", "code,cost", f"{A[-3:]},1", "write the whole id"),
@@ -213,6 +216,10 @@ FAILURES = [
     head("a negative error", "candidate,cost,cost error", f"{A},1,-1", "a standard error"),
     head("made out of what is not there", "candidate,cost,executed:gas", f"{A},1,He", "one of Ar"),
     head("made of half", "candidate,cost,actual:alloy.Cu", f"{A},1,0.5", "sum to 1"),
+    head("made of nothing known", "candidate,cost,actual:temp [K]", f"{A},1,4", "mean 'actual:T"),
+    head("made, with no colon", "candidate,cost,actual T [degC]", f"{A},1,4", "'actual:T [degC]'"),
+    head("made, in capitals", "candidate,cost,Actual:t [degC]", f"{A},1,200", used=1),
+    head("fine, without a value", "candidate,cost,status", f"{A},,ok", "'ok', but no value"),
     head("made without a unit", "candidate,cost,actual:T", f"{A},1,450", "states no unit"),
     head("made elsewhere", "candidate,cost,actual:T [degC]", f"{A},1,200", used=1),
     head("a formula in a note", "candidate,cost,who", f"{A},x,=cmd|' /C calc'!A0", NUMBER),
@@ -229,6 +236,10 @@ def _second_sheet(workbook):
 
 def _merged(workbook):
     workbook.active.merge_cells("B1:C1")
+
+
+def _percent(workbook):
+    workbook.active["B2"].number_format = "0.0 %"
 
 
 def _far(workbook):
@@ -249,6 +260,7 @@ BOOKS = [
     book("a time for a number", [ROWS[0], [A, time(1, 5), 3]], 0, "got the date"),
     book("TRUE for a number", [ROWS[0], [A, True, 3]], 0, NUMBER),
     book("a text for a number", [ROWS[0], [A, "1,5", 3]], 0, "with the decimal mark '.'"),
+    book("a number shown as percent", [ROWS[0], [A, 0.41, ""]], 0, "got '41%'", change=_percent),
     book("a number as text", [ROWS[0], [A, "1.5", 3]], 1),
     book("an error in a cell", [ROWS[0], [A, "#N/A", 3]], 0, NUMBER),
     book("a column far away", ROWS, 0, "more than 1000 columns", change=_far),

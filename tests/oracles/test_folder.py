@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from loop.errors import OracleError
 from loop.objective import Objective, Target
@@ -61,9 +62,9 @@ def test_the_same_answers_in_another_dress(tmp_path, text):
         ("toughness [J]", "2024-05-01", "toughness [J]", "got the date .* format the column"),
         ("revision,cost", "x,5", "revision", "expected a whole number"),
         ("toughness", "5", "toughness", r"states no unit: write '\[J\]'"),
-        ("toughness [GPa]", "5", "toughness [GPa]", "a unit that converts to it, got .*'GPa'"),
-        ("toughness [bananas]", "5", "toughness [bananas]", "expected a unit"),
-        ("cost [K]", "5", "cost [K]", "a unit that converts to it"),
+        ("toughness [GPa]", "5", "toughness [GPa]", "'GPa' is not J, nor a unit that converts"),
+        ("toughness [bananas]", "5", "toughness [bananas]", r"'bananas' is not J.*write '\[J\]'"),
+        ("cost [K]", "5", "cost [K]", r"has no unit of it: write the header without '\[K\]'"),
         ("toughness [J]", "", "", "no value and no status"),
         ("toughness [J],,", "5,,7", "", "'7' stands in a column without a header"),
         ("toughness [J]", "1,5", "", "3 cells below a header of 2"),
@@ -71,8 +72,13 @@ def test_the_same_answers_in_another_dress(tmp_path, text):
         ("toughness [J],toughness error [J]", "5,-1", "toughness error [J]", "standard error"),
         ("toughness [J],status", "5,failed", "status", "'failed' beside a value"),
         ("status", "exploded", "status", "expected ok, failed, infeasible.*got 'exploded'"),
-        ("cost,T [K]", "5,401", "T [K]", "was asked at T = 400 K, the row says 401.*executed:T"),
-        ("cost,T [GPa]", "5,400", "T [GPa]", "a unit that converts to it, got .*'GPa'"),
+        (
+            "cost,T [K]",
+            "5,401",
+            "T [K]",
+            r"was asked at T = 400 K, the row says 401.*'actual:T \[K\]'",
+        ),
+        ("cost,T [GPa]", "5,400", "T [GPa]", "'GPa' is not K, nor a unit that converts"),
         ("cost,gas", "5,N2", "gas", "was asked at gas = Ar, the row says N2"),
         ("cost,alloy.Au", "5,0.5", "alloy.Au", "was asked at alloy.Au = 0, the row says 0.5"),
         ("cost,executed:T", "5,400", "executed:T", r"states no unit: write '\[K\]'"),
@@ -144,6 +150,24 @@ def test_errors_are_converted_as_differences(tmp_path):
     measured = only(receipt)
     assert measured.values == pytest.approx({"melting": 275.15})
     assert measured.errors == pytest.approx({"melting": 2.0})
+
+
+def test_a_percentage_is_what_its_sheet_shows(tmp_path):
+    """Who types 41% into Excel stores 0.41: below [%] it is 41, below no unit 0.41."""
+    objective = Objective(targets=(Target(name="yield", unit="%"), Target(name="share")))
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["candidate", "yield [%]", "share", "alloy.Cu"])
+    sheet.append([A, 0.41, 0.57, 1])
+    for cell in ("B2", "C2", "D2"):
+        sheet[cell].number_format = "0.0%"
+    sheet.append([B, 41, 0.57, None])
+    sheet["B3"].number_format = '0.0" %"'
+    (tmp_path / "results").mkdir()
+    book.save(tmp_path / "results" / "a.xlsx")
+    (receipt,) = Folder(folder=tmp_path, space=SPACE, objective=objective).collect(ASKED)
+    assert receipt.rejected == ()
+    assert [*values(receipt).values()] == [{"yield": 41.0, "share": 0.57}] * 2
 
 
 def test_replicates_are_told_apart(tmp_path):
