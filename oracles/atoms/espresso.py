@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from re import search
 from shlex import split
-from subprocess import DEVNULL, run
-from tempfile import gettempdir
 from typing import Any
 
 from ase import Atoms
@@ -21,6 +19,7 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 from ase.io.espresso_namelist.namelist import Namelist
 
 from oracles.atoms.kpoints import Grids
+from oracles.atoms.programs import said
 from oracles.atoms.retries import merged
 
 PATH = "oracles.atoms.espresso:Espresso"
@@ -153,11 +152,5 @@ def _nested(data: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def version(command: str) -> str:
     """What `pw.x` says of itself when it has nothing to do; empty where it says nothing."""
-    try:
-        said = run(
-            split(command), stdin=DEVNULL, capture_output=True, cwd=gettempdir(), check=False
-        )
-    except OSError:
-        return ""
-    found = search(r"Program PWSCF\s+v\.(\S+)", said.stdout.decode(errors="replace"))
+    found = search(r"Program PWSCF\s+v\.(\S+)", said(split(command)))
     return found[1] if found else ""

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from shutil import which
-from subprocess import DEVNULL, PIPE, CalledProcessError, Popen, run
+from subprocess import PIPE, CalledProcessError, Popen
 from typing import Any
 from weakref import finalize
 
@@ -23,6 +23,7 @@ from ase.io import read, write
 from loop.records import Json
 from oracles.atoms.failures import named, refuse
 from oracles.atoms.kpoints import Grids
+from oracles.atoms.programs import said
 from oracles.atoms.retries import merged
 
 PATH = "oracles.atoms.gpaw:Gpaw"
@@ -151,8 +152,4 @@ def _read(file: str) -> Atoms:
 def version(python: str) -> str:
     """The version of GPAW that a Python has, by its metadata; empty where it has none."""
     code = "from importlib.metadata import version; print(version('gpaw'))"
-    try:
-        said = run([python, "-c", code], stdin=DEVNULL, capture_output=True, check=False)
-    except OSError:
-        return ""
-    return said.stdout.decode(errors="replace").strip()
+    return said([python, "-c", code]).strip()

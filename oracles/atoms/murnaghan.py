@@ -29,7 +29,8 @@ def fitting(volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> Equa
     fitted = birch_murnaghan(volumes, energies)
     if fitted.residual > FIT_RESIDUAL:
         said = f"residual {fitted.residual:.4f} of at most {FIT_RESIDUAL:g}"
-        raise Refusal("not_converged", f"the equation of state does not fit: {said}")
+        remedy = "plane waves want a higher cut-off, or more k-points"
+        raise Refusal("not_converged", f"the equation of state does not fit: {said}; {remedy}")
     return fitted
 
 

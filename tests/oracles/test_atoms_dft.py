@@ -22,6 +22,7 @@ from oracles.atoms.prototypes import Prototype
 from oracles.atoms.structures import BulkElement, PoolStructure
 from tests.oracles.test_atoms_attempts import repeated
 from tests.oracles.test_atoms_bounds import children
+from tests.oracles.test_atoms_failures import gone
 
 HAS_ESPRESSO = which("pw.x") is not None and (Path(espresso.DEBIAN) / "Si.pz-vbc.UPF").is_file()
 HAS_GPAW = gpaw.version(gpaw.PYTHON) != ""
@@ -89,6 +90,17 @@ def test_what_pw_x_does_not_know_is_refused():
     assert known["system"]["smearing"] == "marzari-vanderbilt"
     with pytest.raises(ValueError, match=r"mixing_betta, which pw\.x does not know"):
         _ = Input(cutoff_ry=12.0, input_data={"mixing_betta": 0.3}).sections
+
+
+def test_a_program_is_not_waited_for_to_say_its_version(tmp_path, monkeypatch):
+    """A launcher that queues, say: what it has said counts, and it ends with all it started."""
+    monkeypatch.setattr("oracles.atoms.programs.WAIT_S", 0.5)
+    program = tmp_path / "pw.x"
+    lines = f"echo 'Program PWSCF v.9.9 starts'\nsleep 600 &\necho $! > {tmp_path}/pid\nwait\n"
+    program.write_text("#!/bin/sh\n" + lines)
+    program.chmod(0o755)
+    assert espresso.version(str(program)) == "9.9"
+    assert gone([int((tmp_path / "pid").read_text())])
 
 
 @needs_espresso
