@@ -1,10 +1,17 @@
-"""What could not be taken, given back to the laboratory: rows as they came, with the reasons."""
+"""What could not be taken, given back to the laboratory: rows as they came, with the reasons.
+
+A workbook's rows go back in a workbook: a spreadsheet set to decimal commas makes 1234 of the 1.234
+in a CSV file, and saves it so.
+"""
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from io import StringIO
+from math import isfinite
 from pathlib import Path
+
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from loop.records import Ingested, Receipt, Rejection
 from oracles.folder.cells import guarded
@@ -12,6 +19,8 @@ from oracles.folder.columns import REJECTED
 from oracles.folder.files import write_whole
 from oracles.folder.sheet import Sheet
 from oracles.folder.tables import TEXTS, Tables, book_of
+from oracles.folder.workbook import as_workbook
+from oracles.folder.worklist import Cell, Worklist
 
 
 def write_rejected(
@@ -22,7 +31,7 @@ def write_rejected(
     Rebuilt from the events and the archive alone, where they are missing: the same events, the same
     files. `tables` reads the archived bytes of a file as the laboratory's file was read.
     """
-    there = {path.name for path in (folder / "rejected").glob("*.csv")}
+    there = {path.name for path in (folder / "rejected").glob("*")}
     wanted = {_name(each.receipt): each.receipt for each in ingested if each.receipt.rejected}
     for name, receipt in wanted.items():
         if name not in there:
@@ -41,7 +50,12 @@ def _name(receipt: Receipt) -> str:
     digest = sha256(repr(receipt.rejected).encode()).hexdigest()
     unread = "" if receipt.sha256 else f"unread-{digest[:6]}"
     again = f"-{receipt.reading[:4]}" if receipt.reading else ""
-    return f"{file}.{unread or receipt.sha256[:8]}{again}.csv"
+    kind = "xlsx" if _is_of_book(receipt) else "csv"
+    return f"{file}.{unread or receipt.sha256[:8]}{again}.{kind}"
+
+
+def _is_of_book(receipt: Receipt) -> bool:
+    return book_of(receipt.file) != receipt.file
 
 
 def _content(
@@ -50,18 +64,42 @@ def _content(
     path = archived(folder, receipt.file, receipt.sha256)
     found = dict(tables(receipt.file, path.read_bytes()) or ()) if path.is_file() else {}
     sheet = found.get(receipt.file)
-    text = StringIO(newline="")
     if isinstance(sheet, Sheet):
-        writer = csv.writer(text, delimiter=sheet.delimiter, lineterminator="\n")
         kept = [i for i, head in enumerate(sheet.header) if head.casefold() not in REJECTED]
-        writer.writerow([*(guarded(sheet.header[i]) for i in kept), *REJECTED])
-        for line in _lines(sheet, kept, receipt.rejected):
-            writer.writerow(map(guarded, line))
+        header = [*(sheet.header[i] for i in kept), *REJECTED]
+        lines = _lines(sheet, kept, receipt.rejected)
     else:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(REJECTED)
-        writer.writerows([each.row, each.column, each.reason] for each in receipt.rejected)
-    return text.getvalue().encode()
+        header = [*REJECTED]
+        lines = [[str(each.row), each.column, each.reason] for each in receipt.rejected]
+    if _is_of_book(receipt):
+        return _book(header, lines)
+    return _csv([header, *lines], sheet.delimiter if isinstance(sheet, Sheet) else ",")
+
+
+def _csv(lines: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    """CSV in UTF-8; with the mark by which Excel knows that, where it matters."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows(map(guarded, line) for line in lines)
+    written = text.getvalue()
+    return written.encode("utf-8" if written.isascii() else "utf-8-sig")
+
+
+def _book(header: Sequence[str], lines: Sequence[Sequence[str]]) -> bytes:
+    """A workbook, in which a number is one."""
+    width = max(len(header), *map(len, lines))
+    padded = (*header, *[""] * (width - len(header)))
+    rows = tuple((*map(_cell, line), *[None] * (width - len(line))) for line in lines)
+    return as_workbook(Worklist(header=padded, rows=rows), frozenset(), "rejected")
+
+
+def _cell(text: str) -> Cell:
+    """The cell as it came: what is read back as the same text may be a number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ILLEGAL_CHARACTERS_RE.sub("", text) or None
+    return number if isfinite(number) and repr(number).removesuffix(".0") == text else text
 
 
 def _lines(sheet: Sheet, kept: Sequence[int], rejected: Sequence[Rejection]) -> list[list[str]]:

@@ -16,12 +16,12 @@ OPEN = PatternFill("solid", fgColor="FFF7D6")  # cells that wait to be filled in
 NARROWEST, WIDEST = 9, 48  # characters
 
 
-def as_workbook(table: Worklist, to_fill: frozenset[str]) -> bytes:
-    """The worklist as a workbook of one sheet; the columns `to_fill` are coloured."""
+def as_workbook(table: Worklist, to_fill: frozenset[str], title: str = "worklist") -> bytes:
+    """The table as a workbook of one sheet; the columns `to_fill` are coloured."""
     book = Workbook()
     sheet = book.active
     assert isinstance(sheet, Worksheet)  # noqa: S101 - openpyxl's type says it may be a chart
-    sheet.title = "worklist"
+    sheet.title = title
     fill(sheet, table, to_fill)
     return saved(book)
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook, load_workbook
 
 from loop.campaign import Campaign
 from loop.decisions import settling
@@ -290,6 +291,28 @@ def test_a_mended_row_is_dropped_in_again(tmp_path):
     assert rejected(path)[0] == [
         "candidate;cost;reason;rejected row;rejected column;rejected because"
     ]
+
+
+def test_a_row_of_a_workbook_goes_back_in_a_workbook(tmp_path):
+    """Numbers are numbers in it, whatever the decimal mark of who opens it; mended, it is taken."""
+    book = Workbook()
+    for line in (["candidate", "cost", "toughness [J]", "who"], [A, "1x", 1.234, "=Zoë"]):
+        book.worksheets[0].append(line)
+    book.worksheets[0]["D2"].data_type = "s"
+    (tmp_path / "results").mkdir()
+    book.save(tmp_path / "results" / "a.xlsx")
+    oracle = lab(tmp_path)
+    (receipt,) = oracle.collect(ASKED)
+    (path,) = write_rejected(tmp_path, [Ingested(receipt=receipt)], oracle.tables)
+    back = load_workbook(path)
+    cells = [box.value for box in back.worksheets[0][2]]
+    assert cells[:6] == [A, "1x", 1.234, "=Zoë", 1, "cost"]
+    back.worksheets[0]["B2"] = 1
+    (tmp_path / "results" / "a.xlsx").unlink()
+    back.save(tmp_path / "results" / "mended.xlsx")
+    (receipt,) = lab(tmp_path).collect(ASKED)
+    measured = only(receipt)
+    assert (measured.values, measured.notes) == ({"cost": 1.0, "toughness": 1.234}, {"who": "=Zoë"})
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n ", b"\xef\xbb\xbf"])
