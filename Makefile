@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ATHANOR_TORCH ?= cpu
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -11,15 +11,19 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 NO_DEPS := $(if $(filter gpu,$(ATHANOR_TORCH)),,--no-deps)
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test coverage lint lock clean
 
 demo: $(STAMP)
 	$(BIN)/athanor demo
 
-# One thread per worker, or the workers' BLAS threads fight for the same cores.
+# One thread per worker, or the workers' BLAS threads fight for the same cores; a worker more than
+# cores, for tests of processes wait half of their time.
 # loadgroup keeps tests that share an xdist_group (a Prefect server) on one worker.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(COVERAGE)
+
+coverage:
+	$(MAKE) test COVERAGE=--cov
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -95,3 +95,11 @@ def test_nobody_else_owns_our_packages(package):
     spec = find_spec(package)
     assert spec is not None
     assert spec.origin == str(ROOT / package / "__init__.py")
+
+
+@pytest.mark.xdist_group("house")
+def test_groups_of_tests_stay_on_one_worker(request):
+    """What shares a server is sent where it runs: with some pytest, pytest-xdist forgets it."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("all tests run in one process")
+    assert request.node.nodeid.endswith("@house")

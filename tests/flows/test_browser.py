@@ -26,7 +26,7 @@ from tests.flows.test_published import latest
 from tests.flows.waits import until
 
 pytestmark = [
-    pytest.mark.xdist_group("prefect"),
+    pytest.mark.xdist_group("browser"),
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),

@@ -30,7 +30,7 @@ from tests.flows.test_prefect import flow_runs, left_open, logs, overlap, task_r
 from tests.flows.waits import answered, until
 
 pytestmark = [
-    pytest.mark.xdist_group("prefect"),
+    pytest.mark.xdist_group("serve"),
     pytest.mark.usefixtures("prefect"),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.slow,

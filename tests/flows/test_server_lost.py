@@ -21,7 +21,7 @@ from flows.worker import lives_here
 from tests.flows.conftest import answer, lab
 
 pytestmark = [
-    pytest.mark.xdist_group("prefect"),
+    pytest.mark.xdist_group("serve"),
     pytest.mark.slow,
     pytest.mark.timeout(600),  # two runs and a server start
 ]
