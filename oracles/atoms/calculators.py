@@ -45,6 +45,9 @@ NEEDED: Mapping[str, Mapping[str, Any]] = {
 }
 # Keywords with which calculators are told where to write.
 PLACES = ("directory", "label", "outdir", "wfcdir")
+# Keywords with which programs are told to relax by themselves, and the values that do not: of pw.x,
+# of VASP.
+STAYING: Mapping[str, Any] = {"calculation": "scf", "nsw": 0}
 
 
 def load(path: str) -> Any:  # noqa: ANN401  (a class or a factory of any package)
@@ -95,6 +98,22 @@ def require_own_folder(settings: Mapping[str, Any]) -> None:
         if place.is_absolute() or ".." in place.parts:
             expected = "a path inside the attempt folder, because evaluations must not share one"
             raise OracleError(f"oracle.settings, {key}", expected, repr(value), "Leave it out.")
+
+
+def require_standing(settings: Mapping[str, Any]) -> None:
+    """OracleError where the settings let the program move the atoms.
+
+    Its energy would be that of other atoms than ours, which stay where they are: pw.x told to
+    `relax` gave one for silicon with atoms 0.07 angstrom off.
+    """
+    for key, value in _entries(settings):
+        name = key.lower()
+        if name in STAYING and value != STAYING[name]:
+            expected = (
+                f"{STAYING[name]!r}, because the energy must be of the atoms that are asked for"
+            )
+            remedy = "Leave it out: oracle.relax says what moves."
+            raise OracleError(f"oracle.settings, {key}", expected, repr(value), remedy)
 
 
 def _entries(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -146,6 +146,18 @@ def test_a_folder_for_all_evaluations_is_refused(settings):
         oracle(Path(), "Demanding", settings=settings)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"input_data": {"control": {"calculation": "vc-relax"}}}, {"nsw": 50}, {"NSW": 50}],
+)
+def test_a_program_that_moves_the_atoms_itself_is_refused(settings):
+    """Its energy is of atoms that nobody has: pw.x and VASP are asked for single points alone."""
+    with pytest.raises(OracleError, match="the energy must be of the atoms that are asked for"):
+        oracle(Path(), "Demanding", settings=settings)
+    still = {"input_data": {"calculation": "scf"}, "nsw": 0}
+    assert oracle(Path(), "Demanding", settings=still)
+
+
 def test_a_missing_program_is_named_before_anything_is_asked(tmp_path):
     """`require` says which program is not there, of which command."""
     profile = PROFILE | {"command": "athanor-no-such-pw.x -nk 2"}
