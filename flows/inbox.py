@@ -7,6 +7,7 @@ from rich.table import Table
 
 from flows.effects import effects
 from loop.campaign import Campaign, is_past
+from loop.intake import drifts
 from loop.records import Failed, Json, Measured, Observation
 
 
@@ -119,6 +120,17 @@ def _value(answer: Observation, target: str) -> str:
             return answer.kind
 
 
+def strays(campaign: Campaign) -> list[str]:
+    """What counts, though it was made further off than the campaign tolerates, in lines."""
+    found = {
+        f"{candidate}: {drift}"
+        for candidate in campaign.candidates
+        for answer in campaign.latest(candidate).values()
+        for drift in drifts(answer)
+    }
+    return sorted(found)
+
+
 def plainly(campaign: Campaign) -> dict[str, Json]:
     """The inbox for programs."""
     files = accounts(campaign)
@@ -126,6 +138,7 @@ def plainly(campaign: Campaign) -> dict[str, Json]:
         "files": [asdict(each) for each in files],
         "total": asdict(total(files)),
         "conflicts": [asdict(each) for each in disputes(campaign)],
+        "drifts": strays(campaign),
         "effects": [asdict(each) for each in effects(campaign)],
     }
 

@@ -40,7 +40,7 @@ def ingest(folder: Path, *, dry_run: bool, console: Console) -> list[Verdict]:
     if receipts and not dry_run:
         with console.status("Recording"):
             give_back(folder, record(rig, receipts), lab)
-    return intake.verdicts
+    return sorted(intake.verdicts, key=lambda each: (each.file, each.row))
 
 
 def _shown(lab: Folder, campaign: Campaign, console: Console) -> Iterator[Receipt]:

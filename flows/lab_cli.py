@@ -28,14 +28,14 @@ def inbox(folder: Dir, as_json: AsJson = False) -> None:
     """Account for every row that came in, file by file, from the ledger alone.
 
     Rows in = used + duplicate + superseded + conflict + rejected + held. Below it, what files
-    disagree about; and by instrument, operator and batch, how far results are off what the model
-    expected.
+    disagree about, and what was made further off than is tolerated; and by instrument, operator and
+    batch, how far results are off what the model expected.
 
     Example: athanor lab inbox my-lab
     """
     from flows.effects import effects
     from flows.folder import known
-    from flows.inbox import accounts, disputes, plainly, table
+    from flows.inbox import accounts, disputes, plainly, strays, table
 
     campaign, _ = known(folder)
     if as_json:
@@ -44,6 +44,9 @@ def inbox(folder: Dir, as_json: AsJson = False) -> None:
         out.print(table(files))
         for dispute in disputes(campaign):
             out.print(dispute.said)
+        if made := strays(campaign):
+            out.print("Made otherwise than asked:")
+            out.print("\n".join(f"  {each}" for each in made))
         if measured := effects(campaign):
             out.print("Measured minus expected:")
             out.print("\n".join(f"  {each.said}" for each in measured))

@@ -14,6 +14,7 @@ from loop.claims import Claims, Key, Said, Torn, keys, said, stated
 from loop.errors import CampaignError, SpaceError
 from loop.ids import Register
 from loop.records import (
+    DRIFT,
     Event,
     Failed,
     Ingested,
@@ -199,7 +200,7 @@ class Intake:
         ]
         true = [(what, reason) for holds, what, reason in found if holds]
         what, reason = (*true, ("new", ""))[0]
-        return _verdict(row, what, reason)
+        return _verdict(row, what, "; ".join(filter(None, (reason, *drifts(row)))))
 
     def _of(self, candidate: str) -> Claims:
         """The claims on a candidate so far, in a copy."""
@@ -252,6 +253,15 @@ class _Taken:
     repeated: Sequence[Observation]
     known: int
     corrects: bool
+
+
+def drifts(answer: Observation) -> list[str]:
+    """What was made further off than is tolerated: `T made at 610 K, asked at 600`."""
+    notes = answer.notes if isinstance(answer, Measured) else {}
+    found = [
+        (head.removeprefix(DRIFT), said) for head, said in notes.items() if head.startswith(DRIFT)
+    ]
+    return [f"{parameter} {said}" for parameter, said in found]
 
 
 def why(rejection: Rejection) -> str:

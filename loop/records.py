@@ -224,6 +224,7 @@ class Failed:
     revision: int = 0
 
 
+DRIFT = "drift "  # before a parameter, the header of a note: made further off than is tolerated
 Observation: TypeAlias = Measured | Failed
 
 

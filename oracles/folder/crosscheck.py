@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import inf, isfinite
 
 from loop.ids import Register
-from loop.records import Failed, Measured, Observation, Rejection
+from loop.records import DRIFT, Failed, Measured, Observation, Rejection
 from loop.space.values import Point
 from loop.units import convert
 from oracles.folder.columns import Column, titled
@@ -60,7 +60,7 @@ def _drifted(
             reason = f"{said}: more than oracle.limit = {most:g} off, so it is another sample"
             return Rejection(row=answer.source.row or 0, column=column.header, reason=reason)
         if off > asked.tolerance.get(column.subject, asked.tolerance.get(name, inf)):
-            notes[f"drift {column.subject}"] = said
+            notes[f"{DRIFT}{column.subject}"] = said
     return replace(answer, notes=notes)
 
 

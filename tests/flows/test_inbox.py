@@ -140,6 +140,18 @@ def test_what_nobody_asked_for_is_attached(furnace, athanor):
     assert (total["rows"], total["used"], total["duplicate"]) == (3, 2, 1)
 
 
+def test_what_was_made_further_off_than_tolerated_is_listed(furnace, athanor):
+    """It counts, where it was made; by the row as it comes in, and in the inbox for good."""
+    folder, (a, b, *_) = furnace("tolerance = { T = 2 }")
+    header = "candidate,actual:T [K],strength [MPa]"
+    asked = known(folder)[0].candidates[a].point["T"]
+    drop(folder, "monday.csv", f"{a},777,100", f"{b},,90", header=header)
+    said = f"T made at 777 K, asked at {asked:.6g}"
+    assert said in athanor("lab", "ingest", folder).out.replace("\n", " ")
+    shown = athanor("lab", "inbox", folder)
+    assert f"Made otherwise than asked:\n  {a}: {said}\n" in shown.out
+
+
 def test_files_are_counted_while_they_are_read(furnace):
     """On a terminal there is a bar, whose end is the number of files; elsewhere there is none."""
     folder, (a, b, *_) = furnace()
