@@ -110,7 +110,7 @@ class Template(EspressoTemplate):
         written = {
             "pseudopotentials": parameters["pseudopotentials"],
             "input_data": merged({"system": system}, self.sections),
-            "kpts": self.grids.of(atoms.cell),
+            "kpts": self.grids.of_atoms(atoms),
         }
         super().write_input(  # type: ignore[no-untyped-call]
             profile, directory, spun, written, properties

@@ -93,7 +93,7 @@ class Gpaw(Calculator):
         number = next(self.numbers)
         asked = {"atoms": f"gpaw-{number}.extxyz", "answer": f"gpaw-{number}-answer.extxyz"}
         write(asked["atoms"], bare)
-        grid = self.grids.of(bare.cell)
+        grid = self.grids.of_atoms(bare)
         answer = self._ask({**asked, "grid": grid, "keywords": self.asked.all_keywords})
         if "error" in answer:
             raise refuse(named(answer["error"], PATH), f"{answer['error']}: {answer['message']}")

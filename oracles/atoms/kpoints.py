@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from math import ceil, pi
 
 import numpy as np
+from ase import Atoms
 from ase.cell import Cell
 
 Grid = tuple[int, int, int]
 
 ALIKE = 0.15  # relative difference of b: a strained cell, not another one
 ROUND = 1e-6  # of a point: 2.0000001 points are two
+ALONE = 200.0  # angstrom^3 per atom, above which it is an atom or a molecule in a box: one point
 
 
 def grid(cell: Cell, density: float) -> Grid:
@@ -44,6 +46,12 @@ class Grids:
             return cls(density=density)
         n1, n2, n3 = points
         return cls(stated=(n1, n2, n3))
+
+    def of_atoms(self, atoms: Atoms) -> Grid:
+        """The grid of their cell; one point for what is alone in it, however the grid is stated."""
+        if atoms.get_volume() > ALONE * len(atoms):
+            return (1, 1, 1)
+        return self.of(atoms.cell)
 
     def of(self, cell: Cell) -> Grid:
         """The grid of a cell."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase import Atoms
+from ase.build import bulk, fcc111
 from ase.cell import Cell
 
 from loop.errors import OracleError
@@ -19,6 +20,7 @@ from oracles.atoms.gpaw import Gpaw
 from oracles.atoms.kpoints import Grids, grid
 from oracles.atoms.oracle import AtomsOracle
 from oracles.atoms.prototypes import Prototype
+from oracles.atoms.references import BOX
 from oracles.atoms.structures import BulkElement, PoolStructure
 from tests.oracles.test_atoms_attempts import repeated
 from tests.oracles.test_atoms_bounds import children
@@ -73,6 +75,13 @@ def test_a_strained_cell_keeps_its_grid():
     assert {grids.of(Cell(cell.array * (1 + x))) for x in (-0.06, -0.03, 0.03, 0.06)} == {first}
     assert grids.of(Cell.new([8.0, 4.0, 4.0])) == (3, 5, 5)
     assert Grids(stated=(2, 2, 2)).of(cell) == (2, 2, 2)
+
+
+def test_what_is_alone_in_its_box_has_one_point():
+    """A free atom has no bands; a thin slab with a wide vacuum has, and keeps its grid."""
+    grids = Grids(stated=(4, 4, 4))
+    assert grids.of_atoms(Atoms("Si", cell=BOX, pbc=True)) == (1, 1, 1)
+    assert grids.of_atoms(fcc111("Cu", (1, 1, 2), vacuum=8.0)) == (4, 4, 4)
 
 
 @pytest.mark.parametrize("stated", [{}, {"k_density": 2.0, "k_grid": [2, 2, 2]}])
