@@ -81,7 +81,7 @@ def _make(table: Oracles, problem: Problem, folder: Path) -> Oracle:
                 space=problem.space,
                 objective=problem.objective,
                 making=_making(table, problem),
-                reading=_reading(table, problem),
+                reading=_reading(table, problem, folder),
             )
         case _:
             assert_never(table)
@@ -97,7 +97,7 @@ def _making(table: FolderTable, problem: Problem) -> Making:
     )
 
 
-def _reading(table: FolderTable, problem: Problem) -> Reading:
+def _reading(table: FolderTable, problem: Problem, folder: Path) -> Reading:
     """How its files are read; SettingsError for what is not in the campaign."""
     targets = problem.objective.names
     labels = [label for p in problem.space.parameters for label in (p.name, *fields(p))]
@@ -116,12 +116,9 @@ def _reading(table: FolderTable, problem: Problem) -> Reading:
                     repr(name),
                     nearest(name, names) or "Correct it.",
                 )
-    for source, name in table.columns.items():
-        for column in read_columns([name], vocabulary(problem.space, problem.objective)):
-            if column.trouble:
-                remedy = column.trouble[0].upper() + column.trouble[1:]
-                expected = "a header that can be read"
-                raise SettingsError(f"oracle.columns.{source}", expected, repr(name), remedy)
+    if table.reader is not None:
+        _require_reader(table.reader, folder)
+    _require_columns(table.columns, problem)
     for name, (low, high) in table.plausible.items():
         if not low < high:
             got = f"[{low:g}, {high:g}]"
@@ -133,6 +130,24 @@ def _reading(table: FolderTable, problem: Problem) -> Reading:
         plausible={name: (low, high) for name, (low, high) in table.plausible.items()},
         id_in_name=_pattern(table.id_in_name),
     )
+
+
+def _require_columns(columns: Mapping[str, str], problem: Problem) -> None:
+    """Raise SettingsError for a header that none of the campaign's columns can have."""
+    for source, name in columns.items():
+        for column in read_columns([name], vocabulary(problem.space, problem.objective)):
+            if column.trouble:
+                remedy = column.trouble[0].upper() + column.trouble[1:]
+                expected = "a header that can be read"
+                raise SettingsError(f"oracle.columns.{source}", expected, repr(name), remedy)
+
+
+def _require_reader(reader: str, folder: Path) -> None:
+    """Raise SettingsError unless a function of a script in the folder is named."""
+    script, _, function = reader.partition(":")
+    if not function or not (folder / script).is_file():
+        expected = f"'file.py:function', of a file in {folder}"
+        raise SettingsError("oracle.reader", expected, repr(reader), "Correct it.")
 
 
 def _pattern(text: str | None) -> str | None:

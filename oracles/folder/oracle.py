@@ -12,7 +12,7 @@ it is new, repeated, corrected or of an unknown candidate is decided by `loop.de
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 
 from loop.campaign import Campaign
@@ -102,7 +102,7 @@ class Folder:
         """The files in results/ that are to be read: new, changed, or not on record."""
         files = found(self.folder / "results", self.reading.file_mb)
         files = [each for each in files if each.trouble or is_read(each.name, self.reading)]
-        index = read_index(self._index, self.reading.digest)
+        index = read_index(self._index, self._way)
         return [each for each in files if not self._is_known(each, index)]
 
     def read(self, news: Sequence[Found], pending: Sequence[Candidate]) -> Iterator[Receipt]:
@@ -123,11 +123,21 @@ class Folder:
         return tables(name, content, self.reading, header_test(known, self.reading), own)
 
     @property
+    def _way(self) -> str:
+        """Tells how files are read: as declared, and by the campaign's own reader as it is now."""
+        script = self.folder / (self.reading.reader or "").partition(":")[0]
+        if self.reading.reader is None or not script.is_file():
+            return self.reading.digest
+        return blake2b(
+            self.reading.digest.encode() + script.read_bytes(), digest_size=4
+        ).hexdigest()
+
+    @property
     def _index(self) -> Path:
         return self.folder / "archive" / INDEX
 
     def _collect(self, news: Sequence[Found], asked: Asked) -> Iterator[Receipt]:
-        index = read_index(self._index, self.reading.digest) if news else {}
+        index = read_index(self._index, self._way) if news else {}
         for file in settled(news, self.reading.settle_s):
             receipts, sha256 = self._receipts(file, asked)
             names = tuple(each.file for each in receipts)
@@ -135,7 +145,7 @@ class Folder:
                 index[file.name] = Read(state=file.state, sha256=sha256, receipts=names)
             yield from receipts
         if news and self.archives:
-            write_index(self._index, self.reading.digest, index)
+            write_index(self._index, self._way, index)
 
     def _is_known(self, file: Found, index: Mapping[str, Read]) -> bool:
         """Whether a file was read as it is now, and that is on record."""
@@ -174,14 +184,14 @@ class Folder:
     def _receipt(self, name: str, table: Sheet | Unreadable, digest: str, asked: Asked) -> Receipt:
         rows = self._rows(name, table, digest, asked)
         if isinstance(rows, str):
-            return replace(_refused(name, rows), sha256=digest, reading=self.reading.digest)
+            return replace(_refused(name, rows), sha256=digest, reading=self._way)
         return Receipt(
             file=name,
             sha256=digest,
             rows=len(rows),
             observations=tuple(each for each in rows if not isinstance(each, Rejection)),
             rejected=tuple(each for each in rows if isinstance(each, Rejection)),
-            reading=self.reading.digest,
+            reading=self._way,
         )
 
     def _rows(

@@ -69,30 +69,39 @@ def run_reader(folder: Path, reader: str, name: str, content: bytes) -> str:
     """
     script, _, function = reader.partition(":")
     with TemporaryDirectory() as scratch:
-        path = Path(scratch) / Path(name).name
+        path, answer = Path(scratch) / Path(name).name, Path(scratch) / ".answer"
         path.write_bytes(content)
-        command = [sys.executable, "-c", RUN, str(folder / script), function, str(path)]
+        command = [
+            sys.executable,
+            "-c",
+            RUN,
+            str(folder / script),
+            function,
+            str(path),
+            str(answer),
+        ]
         try:
             done = subprocess.run(
-                command, cwd=scratch, capture_output=True, text=True, timeout=READ_S, check=False
+                command, cwd=scratch, capture_output=True, timeout=READ_S, check=False
             )
         except subprocess.TimeoutExpired:
             return json.dumps({"error": f"took longer than {READ_S:g} s"})
-    if done.returncode == 0:
-        return done.stdout.splitlines()[-1]
-    last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        if done.returncode == 0 and answer.is_file():
+            return answer.read_text(encoding="utf-8")
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    last = (said or [f"it returned nothing, exit status {done.returncode}"])[-1]
     return json.dumps({"error": last[:300]})
 
 
-# The last line of its output is the answer: a reader may print.
+# The answer is a file: a reader may print.
 RUN = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("reader", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 made = getattr(module, sys.argv[2])(sys.argv[3])
-print()
-print(json.dumps({"rows": [made] if hasattr(made, "keys") else list(made)}, default=float))
+with open(sys.argv[4], "w", encoding="utf-8") as answer:
+    json.dump({"rows": [made] if hasattr(made, "keys") else list(made)}, answer, default=float)
 """
 
 

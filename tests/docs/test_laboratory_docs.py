@@ -125,7 +125,10 @@ def test_a_conflict_is_ended_as_the_page_says(furnace, tmp_path, capsys):
 
 
 def made(folder, table):
-    """The laboratory of the page with this table."""
+    """The laboratory of the page with this table, its scripts beside it."""
+    for kind, note, script in BLOCKS:
+        if kind == "python":
+            (folder / note).write_text(script)
     settings = parse(BASE | tomllib.loads(table), FILE)
     lab = oracle(settings.oracles[0], problem(settings, folder), folder)
     assert isinstance(lab, Folder)

@@ -353,3 +353,8 @@ def test_a_function_of_ones_own_reads_the_rest(tmp_path):
     receipt = read(tmp_path, "1.5\nx\n", name=f"{A}.xy", **options)
     assert "reader failed: ValueError: could not convert" in refusal(receipt).reason
     assert len(list((tmp_path / "archive").glob("*.xy"))) == 2
+    way = receipt.reading
+    (tmp_path / "peaks.py").write_text("def peak(path):\n    raise SystemExit\n")
+    receipt = read(tmp_path, "1.5\nx\n", name=f"{A}.xy", **options)
+    assert "reader failed: it returned nothing" in refusal(receipt).reason
+    assert receipt.reading != way  # so that what was rejected is read again
