@@ -5,9 +5,11 @@ grown by another hand. Files are watched, and looked at once in a while all the 
 a network drive do not always arrive.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import TypeAlias, TypeVar
 
 from watchfiles import watch
@@ -19,6 +21,7 @@ from flows.several import parts
 from loop.campaign import Campaign
 from loop.run import Worker, is_over, replay, turn
 from oracles.folder.oracle import Folder
+from oracles.folder.tray import AWAY
 
 LOOK_S = 30
 
@@ -69,7 +72,7 @@ def rounds(
     `lasting`, all ends. `note` is told what has been seen.
     """
     seen: Look | None = None
-    (setup.folder / "results").mkdir(exist_ok=True)
+    _is_there(setup.folder / "results")
     while True:
         files = look(setup.folder)
         if (files, replay(setup.rig).seq) == seen:
@@ -88,7 +91,9 @@ def rounds(
 def wait(setup: Setup, look_s: float = LOOK_S) -> None:
     """Until something changes, or it is time to look; a share that tells nothing is polled."""
     results = setup.folder / "results"
-    results.mkdir(exist_ok=True)  # a share that was unmounted comes back
+    if not _is_there(results):
+        sleep(look_s)
+        return
     poll_s = next((lab.reading.poll_s for lab in _labs(setup)), None)
     changes = watch(
         results,
@@ -100,10 +105,22 @@ def wait(setup: Setup, look_s: float = LOOK_S) -> None:
     next(changes, None)
 
 
+def _is_there(results: Path) -> bool:
+    """Whether the folder can be watched: its share may be unmounted, and will come back."""
+    try:
+        if not results.is_symlink():
+            results.mkdir(exist_ok=True)
+    except OSError as error:
+        if error.errno not in AWAY:
+            raise
+    return os.access(results, os.R_OK | os.X_OK)
+
+
 def look(folder: Path) -> Seen:
     """Name, size and time of last change (also of permissions) of everything that is read."""
     results = folder / "results"
-    files = [folder / FILE, *(results.iterdir() if results.is_dir() else ())]
+    is_there = os.access(results, os.R_OK) and results.is_dir()
+    files = [folder / FILE, *(results.iterdir() if is_there else ())]
     return frozenset(each for path in files if (each := _state(path)) is not None)
 
 

@@ -9,6 +9,7 @@ files cost a glance each. The index is believed only where the ledger has the sa
 file; it may be deleted at any time.
 """
 
+import errno
 import json
 import os
 import stat
@@ -25,6 +26,20 @@ LOOKS = 3
 FRESH_NS = 10_000_000_000  # what has not changed for ten seconds is not being written
 RACY_NS = 2_000_000_000  # a file may change once more within the tick of its clock
 MARKER = ".done"
+# What is said of a folder that is not there, or whose share is not mounted or out of reach.
+AWAY = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
 
 State: TypeAlias = tuple[int, int, int, int]  # size, times of change in ns, inode
 
@@ -55,11 +70,13 @@ class Read:
 
 
 def found(results: Path, file_mb: float) -> list[Found]:
-    """What stands in the folder, by name; nothing while there is no folder."""
+    """What stands in the folder, by name; nothing while it is not there, or its share is away."""
     try:
         entries = sorted(os.scandir(results), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError as error:
+        if error.errno in AWAY:
+            return []
+        raise
     names = {entry.name for entry in entries}
     seen = (_look(e, results, file_mb, names) for e in entries if _is_of_interest(e.name))
     return [each for each in seen if each is not None]

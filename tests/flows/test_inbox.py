@@ -11,6 +11,8 @@ from rich.console import Console
 
 from flows.folder import known
 from flows.ingesting import ingest
+from flows.laboratory import wait
+from flows.rig import load
 from tests.flows.furnace import campaign
 
 
@@ -150,6 +152,23 @@ def test_what_was_made_further_off_than_tolerated_is_listed(furnace, athanor):
     assert said in athanor("lab", "ingest", folder).out.replace("\n", " ")
     shown = athanor("lab", "inbox", folder)
     assert f"Made otherwise than asked:\n  {a}: {said}\n" in shown.out
+
+
+def test_a_share_that_is_not_mounted_is_no_news(furnace, athanor):
+    """Nothing is forgotten, nobody stops, and what came meanwhile is read when it is back."""
+    folder, (a, b, *_) = furnace()
+    share, results = folder / "share", folder / "results"
+    drop(folder, "monday.csv", f"{a},100")
+    results.rename(share)
+    results.symlink_to(share)
+    athanor("lab", "ingest", folder)
+    share.rename(folder / "away")
+    assert athanor("lab", "ingest", folder).out == "No file is new or has changed.\n"
+    wait(load(folder), look_s=0.01)
+    (folder / "away").rename(share)
+    drop(folder, "tuesday.csv", f"{b},90")
+    athanor("lab", "ingest", folder)
+    assert [result.values["strength"] for result in known(folder)[0].results] == [100.0, 90.0]
 
 
 def test_files_are_counted_while_they_are_read(furnace):
