@@ -36,7 +36,6 @@ class Declaration:
     evaluates: bool = True
     repeatable: bool = True
     wall_s: float | None = None
-    cost: float = 1.0
     resolution: Mapping[str, float] = field(default_factory=dict)
     repeats: int = 1
     fidelity: str = REAL

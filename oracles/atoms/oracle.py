@@ -60,7 +60,6 @@ class AtomsOracle:
     fmax: float = 0.01
     steps: int = 300
     wall_s: float = 600.0
-    cost: float = 1.0
     memory_mb: float | None = None
     output_mb: float = 1000.0
     volume_change: float = 0.3
@@ -106,7 +105,6 @@ class AtomsOracle:
             measures={target: self._unit(target) for target in self.properties},
             takes=self.structure.takes | frozenset(self.varied.values()),
             wall_s=self.wall_s * len(self._ladder),
-            cost=self.cost,
         )
 
     def require(self) -> None:
