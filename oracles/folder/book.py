@@ -6,7 +6,7 @@ Sizes are looked at before anything is opened.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from io import BytesIO
 from zipfile import BadZipFile, ZipFile
@@ -17,7 +17,8 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook.workbook import Workbook
 
 from oracles.folder.numbers import UNCOMPUTED
-from oracles.folder.sheet import Cells, Sheet, Unreadable
+from oracles.folder.reading import Reading
+from oracles.folder.sheet import Cells, IsHeader, Sheet, Unreadable, said_in
 
 BOOKS = frozenset({".xlsx", ".xlsm"})
 OTHER_BOOKS = frozenset({".xls", ".xlsb", ".ods"})  # not read, but it would be rude to say nothing
@@ -37,12 +38,13 @@ BROKEN = (
 
 
 def read_book(
-    content: bytes, file_mb: float, wanted: str | None, is_header: Callable[[Cells], bool]
+    content: bytes, reading: Reading, is_header: IsHeader
 ) -> list[tuple[str, Sheet | Unreadable]]:
     """Name and table of each sheet that has results; or one nameless reason why there is none."""
+    wanted = reading.sheet
     try:
         with ZipFile(BytesIO(content)) as packed:
-            reason = _trouble(packed, file_mb)
+            reason = _trouble(packed, reading.file_mb)
         if reason:
             return [("", Unreadable(reason=reason))]
         shown = load_workbook(BytesIO(content), read_only=True, data_only=True)
@@ -51,7 +53,11 @@ def read_book(
         if wanted is not None and wanted not in shown.sheetnames:
             there = ", ".join(shown.sheetnames)
             return [("", Unreadable(reason=f"expected a sheet {wanted!r}, got {there}"))]
-        tables = [(name, _sheet(shown, typed, name, is_header)) for name in names]
+        tables = [
+            (name, _summary(lines, is_header) if reading.lines else _sheet(lines, name, is_header))
+            for name in names
+            for lines in [_rows(shown, typed, name)]
+        ]
     except BROKEN as error:
         said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         reason = f"this is no workbook that can be read ({said}): save it again as .xlsx or as CSV"
@@ -59,7 +65,7 @@ def read_book(
     good = [(name, table) for name, table in tables if table is not None]
     if good:
         return good
-    reason = f"no sheet has a column 'candidate' (sheets: {', '.join(names)})"
+    reason = f"no sheet has {reading.lack.replace('no', 'a', 1)} (sheets: {', '.join(names)})"
     return [("", Unreadable(reason=reason))]
 
 
@@ -81,14 +87,12 @@ def _trouble(packed: ZipFile, file_mb: float) -> str:
     return ""
 
 
-def _sheet(
-    shown: Workbook, typed: Workbook, name: str, is_header: Callable[[Cells], bool]
-) -> Sheet | Unreadable | None:
+def _sheet(lines: Iterator[Cells], name: str, is_header: IsHeader) -> Sheet | Unreadable | None:
     """The table of one sheet; None where it has no candidate column."""
     header: Cells | None = None
     rows: list[tuple[int, Cells]] = []
     below = 0
-    for cells in _rows(shown, typed, name):
+    for cells in lines:
         if len(cells) > MOST_COLUMNS:
             return Unreadable(reason=f"more than {MOST_COLUMNS} columns in the sheet {name!r}")
         if header is None:
@@ -100,6 +104,14 @@ def _sheet(
     if header is None:
         return None
     return Sheet(header=header, rows=tuple(rows), delimiter=";", cut=False, mark=".")
+
+
+def _summary(lines: Iterator[Cells], is_header: IsHeader) -> Sheet | None:
+    """The one row of a sheet whose lines are a header and its value each."""
+    found = said_in(lines, is_header)
+    if found is None:
+        return None
+    return Sheet(header=found[0], rows=((1, found[1]),), delimiter=";", cut=False, mark=".")
 
 
 def _rows(shown: Workbook, typed: Workbook, name: str) -> Iterator[Cells]:

@@ -2,7 +2,7 @@
 
 import codecs
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
@@ -49,7 +49,7 @@ class Unreadable:
 
 
 def read_sheet(content: bytes, reading: Reading, names: IsHeader) -> Sheet | Unreadable | None:
-    """The table in a file; None where the file is still being written.
+    """The table in a file; None where there is only a header yet.
 
     The encoding is told by a byte order mark; else it is UTF-8; else the declared one. The header
     is the first of the LINES that `names` knows; what stands above it is a title.
@@ -69,8 +69,6 @@ def read_sheet(content: bytes, reading: Reading, names: IsHeader) -> Sheet | Unr
     delimiters = [reading.delimiter] if reading.delimiter else [",", ";", "\t"]
     fitting = [each for each in delimiters if _header_line(text, each, names) is not None]
     if not fitting:
-        if cut and len(text.splitlines()) < 2:
-            return None
         between = " or ".join(SPELT[each] for each in delimiters)
         return Unreadable(reason=f"{reading.lack} in the first lines (separated by {between})")
     if reading.lines:
@@ -86,23 +84,32 @@ def _parse(text: str, delimiter: str, names: IsHeader, *, cut: bool) -> Sheet | 
         return Unreadable(reason=f"the quotation marks do not pair, or a cell is endless: {error}")
     header, below = lines[0], lines[1:]
     cut = cut and any(lines[-1])
-    if cut and (not below or len(below[-1]) < len(header)):
-        return None  # as is a file of which only the header is there
+    if cut and not below:
+        return None
     rows = tuple((number, cells) for number, cells in enumerate(below, 1) if any(cells))
     return Sheet(header=header, rows=rows, delimiter=delimiter, cut=cut)
 
 
 def _lines(text: str, delimiter: str, names: IsHeader, *, cut: bool) -> Sheet | Unreadable | None:
-    """A file whose lines are a header and its value each, as one row; other lines are left out."""
+    """A file whose lines are a header and its value each, as one row; other lines are left out.
+
+    Where its last line is one of them and has no line break, the row is cut.
+    """
     try:
         lines = [_strip(line) for line in _reader(text, delimiter)]
     except csv.Error as error:
         return Unreadable(reason=f"the quotation marks do not pair, or a cell is endless: {error}")
-    if cut:
+    pairs = said_in(lines, names)
+    if pairs is None:
         return None
+    cut = cut and names(lines[-1][:1])
+    return Sheet(header=pairs[0], rows=((1, pairs[1]),), delimiter=delimiter, cut=cut)
+
+
+def said_in(lines: Iterable[Cells], names: IsHeader) -> tuple[Cells, Cells] | None:
+    """The header and the one row of lines that are a header and its value; None without any."""
     pairs = [cells[:2] for cells in lines if len(cells) > 1 and names(cells[:1])]
-    header, values = zip(*pairs, strict=True)
-    return Sheet(header=header, rows=((1, values),), delimiter=delimiter, cut=False)
+    return (tuple(h for h, _ in pairs), tuple(v for _, v in pairs)) if pairs else None
 
 
 def _header_line(text: str, delimiter: str, names: IsHeader) -> int | None:

@@ -56,7 +56,7 @@ def tables(
         reason = f"a workbook of the kind {suffix}: save it as .xlsx, or the sheet as CSV"
         return ((file, Unreadable(reason=reason)),)
     if suffix in BOOKS:
-        found = read_book(content, reading.file_mb, reading.sheet, names)
+        found = read_book(content, reading, names)
         return tuple((f"{file}{SHEET}{sheet}" if sheet else file, each) for sheet, each in found)
     sheet = read_sheet(content, reading, names)
     return None if sheet is None else ((file, sheet),)

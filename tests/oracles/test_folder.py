@@ -12,7 +12,7 @@ from loop.records import Failed
 from loop.space.parameters import Ordinal
 from oracles.folder.oracle import Folder
 from oracles.folder.rows import Unfit, _made
-from tests.oracles.laboratory import ASKED, SPACE, A, B, only, read, refusal, values
+from tests.oracles.laboratory import ASKED, SPACE, A, B, lab, only, read, refusal, values
 
 GOOD = {(A, ""): {"toughness": 1.5, "cost": 3.0}, (B, ""): {"toughness": 2.5}}
 
@@ -328,8 +328,17 @@ def test_an_instrument_that_cannot_be_told_what_to_write(tmp_path):
     assert (measured.candidate, measured.values) == (A, {"toughness": 1.5, "cost": 3.0})
     (tmp_path / "results" / f"run-{A}.csv").unlink()
     summary = "Tester 5000\nstrain;stress\n0,1;2,2\nUTS (MPa);1,5\nPrice;3\n"
-    measured = only(read(tmp_path, summary, name=f"run-{A}.txt", lines=True, **options))
-    assert measured.values == {"toughness": 1.5, "cost": 3.0}
+    for text, used in ((summary, True), (summary + "0,3;2,", True), (summary[:-1], False)):
+        receipt = read(tmp_path, text, name=f"run-{A}.txt", lines=True, **options)
+        assert bool(receipt.observations) == used
+        assert used or "without a line break" in refusal(receipt).reason
+    (tmp_path / "results" / f"run-{A}.txt").unlink()
+    book = Workbook()
+    for line in (["Tester 5000"], ["strain", "stress"], ["UTS (MPa)", 1.5], ["Price", 3]):
+        book.worksheets[0].append(line)
+    book.save(tmp_path / "results" / f"run-{A}.xlsx")
+    (receipt,) = lab(tmp_path, lines=True, **options).collect(ASKED)
+    assert only(receipt).values == {"toughness": 1.5, "cost": 3.0}
 
 
 READER = """
