@@ -18,7 +18,7 @@ from oracles.atoms import database
 from oracles.atoms.attempts import attempt
 from oracles.atoms.bounds import Bounds
 from oracles.atoms.builders import Builder
-from oracles.atoms.calculators import load, require_own_folder, require_standing, versions
+from oracles.atoms.calculators import load, require_honest, require_own_folder, versions
 from oracles.atoms.evaluation import Found, Refused, Request
 from oracles.atoms.failures import Refusal
 from oracles.atoms.properties import REFERRED, UNITS, Options
@@ -88,7 +88,7 @@ class AtomsOracle:
                 expected = "finite numbers, text, lists and tables"
                 raise OracleError("oracle.settings", expected, str(error)) from error
             require_own_folder(settings)
-            require_standing(settings)
+            require_honest(settings)
         if self.config is not None and not self.config.is_file():
             raise OracleError("oracle.config", "a configuration file of ASE's", str(self.config))
         limits = {"fmax": self.fmax, "steps": self.steps, "volume_change": self.volume_change}

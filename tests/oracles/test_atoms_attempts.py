@@ -154,8 +154,10 @@ def test_a_program_that_moves_the_atoms_itself_is_refused(settings):
     """Its energy is of atoms that nobody has: pw.x and VASP are asked for single points alone."""
     with pytest.raises(OracleError, match="the energy must be of the atoms that are asked for"):
         oracle(Path(), "Demanding", settings=settings)
-    still = {"input_data": {"calculation": "scf"}, "nsw": 0}
+    still = {"input_data": {"calculation": "scf", "scf_must_converge": True}, "nsw": 0}
     assert oracle(Path(), "Demanding", settings=still)
+    with pytest.raises(OracleError, match="has not converged is none, got False. Leave it out"):
+        oracle(Path(), "Demanding", settings={"input_data": {"scf_must_converge": False}})
 
 
 def test_a_missing_program_is_named_before_anything_is_asked(tmp_path):
