@@ -156,7 +156,7 @@ def test_a_program_that_moves_the_atoms_itself_is_refused(settings):
         oracle(Path(), "Demanding", settings=settings)
     still = {"input_data": {"calculation": "scf", "scf_must_converge": True}, "nsw": 0}
     assert oracle(Path(), "Demanding", settings=still)
-    with pytest.raises(OracleError, match="has not converged is none, got False. Leave it out"):
+    with pytest.raises(OracleError, match=r"has not converged is none, got False\. Leave it out"):
         oracle(Path(), "Demanding", settings={"input_data": {"scf_must_converge": False}})
 
 
