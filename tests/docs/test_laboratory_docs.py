@@ -31,6 +31,8 @@ ANY = set(FunctionTable.model_fields)  # what every oracle may say
 ON_PATH = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 OUT = {"kind", "resolution", "repeats", "weigh"}  # stand in docs/worklist.md
 
+pytestmark = pytest.mark.xdist_group("furnace")  # one folder for all
+
 
 @dataclass(frozen=True)
 class Example:

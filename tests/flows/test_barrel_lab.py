@@ -13,7 +13,10 @@ from tests.flows.barrels import campaign, printer
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "crossed_barrel.csv"
 LAB = Path(__file__).parent / "barrel_lab.py"
 
-pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the data set is not here")
+pytestmark = [
+    pytest.mark.skipif(not TABLE.exists(), reason="the data set is not here"),
+    pytest.mark.xdist_group("barrel"),  # one campaign for all
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from loop.surrogate import portfolio, saas
 from loop.surrogate.data import Data
 from loop.surrogate.learning import Samples, learn
 
+pytestmark = pytest.mark.xdist_group("saas")  # one mixture for all
+
 
 def truth(X):
     """A function of the fourth and the eighth input only."""
@@ -34,7 +36,7 @@ def samples(n=30, d=20, known=np.nan):
 
 @pytest.fixture(scope="module")
 def drawn():
-    """One mixture for all tests: drawing takes seconds."""
+    """Thirty outcomes: drawing takes seconds."""
     return saas.sample(samples()[0], 1)
 
 
