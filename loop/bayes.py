@@ -13,6 +13,7 @@ from loop.cost import cost
 from loop.designs import beside, design_size, fill
 from loop.feasibility import feasibility
 from loop.fidelities import asked_of, informed, is_learning, plan, with_chosen
+from loop.health import thin
 from loop.records import REAL, Candidate, Why, derive_seed
 from loop.replicates import hinges
 from loop.surrogate.data import Data, training_data
@@ -86,10 +87,12 @@ class Bayes:
         return chosen[len(before) :]
 
     def _fitted(self, campaign: Campaign, data: Data, seed: int) -> Fitted:
-        bounds = campaign.problem.space.bounds
-        fitted = fit(data, bounds, self.surrogate, seed)
+        space = campaign.problem.space
+        fitted = fit(data, space.bounds, self.surrogate, seed)
         if self.outliers == "downweight":
-            fitted = fit(downweighted(data, fitted), bounds, self.surrogate, seed)
+            fitted = fit(downweighted(data, fitted), space.bounds, self.surrogate, seed)
+        cause = "; ".join(filter(None, [fitted.cause, thin(fitted, space)]))
+        fitted = replace(fitted, cause=cause)
         has_stand_ins = campaign.fidelity == REAL and campaign.problem.stand_ins
         return informed(fitted, campaign, self.surrogate) if has_stand_ins else fitted
 

@@ -48,9 +48,13 @@ def design_size(space: SearchSpace) -> int:
 
     More where that shows every category once within the 20.
     """
-    free = len(space.columns) - len(space.sums)
     most = max((len(p.values) for p in space.parameters if isinstance(p, Categorical)), default=0)
-    return max(min(max(2 * free + 1, 5), 20), most if most <= 20 else 0)
+    return max(min(max(2 * dimensions(space) + 1, 5), 20), most if most <= 20 else 0)
+
+
+def dimensions(space: SearchSpace) -> int:
+    """How many encoded columns are free: the last of those that sum to one is not."""
+    return len(space.columns) - len(space.sums)
 
 
 def fill(

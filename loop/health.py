@@ -11,7 +11,9 @@ import numpy as np
 from scipy.special import bdtr
 
 from loop.choices import AGREES
+from loop.designs import dimensions
 from loop.records import Health
+from loop.space.space import SearchSpace
 from loop.space.values import Array
 from loop.surrogate.outliers import outliers, scores
 from loop.surrogate.portfolio import LEAST_SPREAD, Fitted
@@ -20,6 +22,7 @@ LEAST = 5  # outcomes: fewer are too few to judge by
 Z95 = 1.96  # a normal distribution holds 95 % within so many standard deviations
 CHANCE = 0.01  # fewer error bars hold than a right model's would once in a hundred times
 CAREFUL = 0.5  # calibration below it: error bars are twice as wide as they need be
+ALIKE = 1e-9  # columns, of their range, that differ by less are one value
 WELL, LITTLE = 0.7, 0.1  # R2 from which a model predicts well, and below which hardly at all
 
 
@@ -36,13 +39,14 @@ def _health(fitted: Fitted, index: int, unit: str, strange: tuple[str, ...]) -> 
     expert, z = fitted.experts[index], scores(fitted, index)
     mean, _ = expert.leave_one_out()
     off = expert.y - mean
+    r2 = _r2(expert.y, off)
     known = Health(
         n=len(z),
         error=sqrt(float(np.mean(off**2))) * float(fitted.scale[index]),
-        r2=_r2(expert.y, off),
+        r2=r2,
         coverage=float(np.mean(np.abs(z) <= Z95)),
         calibration=sqrt(float(np.mean(z**2))),
-        at_bounds=expert.at_bounds(fitted.data.columns),
+        at_bounds=() if r2 is None else expert.at_bounds(fitted.data.columns),
         outliers=strange,
     )
     target = fitted.data.targets[index]
@@ -54,6 +58,20 @@ def _health(fitted: Fitted, index: int, unit: str, strange: tuple[str, ...]) -> 
         correlation=rho,
         stand_ins=tuple(agreement(target, name, r, used=learns) for name, r in rho.items()),
     )
+
+
+def thin(fitted: Fitted, space: SearchSpace) -> str:
+    """What the results are too few, or too alike, to tell a model; empty where that is nothing."""
+    X, free = fitted.data.X, dimensions(space)
+    varied = np.ptp(X, axis=0) > ALIKE
+    still = [
+        p.name
+        for p in space.parameters
+        if p.name not in space.fixed and not varied[space.slices[p.name]].any()
+    ]
+    few = f"{len(X)} points in {free} dimensions: fewer than two for each"
+    same = f"never varied so far: {', '.join(still)}"
+    return "; ".join([*([few] if len(X) < 2 * free else []), *([same] if still else [])])
 
 
 def agreement(target: str, name: str, rho: float, *, used: bool) -> str:

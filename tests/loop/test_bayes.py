@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from loop.acquisition.closed import Ask, worth
@@ -23,9 +24,9 @@ from loop.records import Observed, Opened, Proposed, Retracted, Vetoed
 from loop.run import turns
 from loop.search.largest import APART
 from loop.space.composition import Composition
-from loop.space.parameters import Categorical, Continuous, Discrete
+from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.pool import Listing, pool
-from loop.space.rules import Expression, Linear
+from loop.space.rules import Dependent, Excluded, Expression, Linear
 from loop.space.space import SearchSpace
 from loop.stopping import StopRules
 from loop.surrogate.data import training_data
@@ -40,6 +41,16 @@ GAS = Categorical(name="g", values=("x", "y", "z"))
 ALLOY = Composition(name="m", elements=("A", "B", "C", "D"), at_most=3, step=0.05)
 MIXTURE = Composition(name="m", elements=("A", "B", "C", "D"), at_most=2)
 LESS = Target(name="z", goal="min")
+KINDS = (
+    Continuous(name="r", low=1e-3, high=1e3, log=True),
+    Ordinal(name="grade", levels=(1.0, 2.0, 5.0)),
+    Ordinal(name="mesh", levels=("coarse", "fine")),
+    Categorical(
+        name="s", values=("w", "e", "t"), descriptors={"w": (1.0,), "e": (3.0,), "t": (4.0,)}
+    ),
+    ALLOY,
+    Composition(name="n", elements=("A", "B", "C"), low={"C": 0.1}, high={"C": 0.1}),
+)
 
 
 def drawn(count=500, twins=0):
@@ -55,6 +66,18 @@ CASES = {
     "bounded": BOUNDED,
     "mixed": rigs.asked(rigs.A, STEPS, GAS),
     "composition": rigs.asked(MIXTURE, rigs.A),
+    "every kind": rigs.asked(
+        *KINDS,
+        constraints=(
+            Linear(terms={"m.A": 1.0, "n.A": -1.0}, high=0.5),
+            Excluded(when={"mesh": ("fine",), "grade": (5.0,)}),
+            Dependent(parameter="r", on="s", values=("w", "e"), otherwise=1.0),
+        ),
+    ),
+    "tied": rigs.asked(
+        rigs.A, rigs.B, constraints=(Linear(terms={"a": 1.0, "b": 1.0}, low=1.0, high=1.0),)
+    ),
+    "shared": replace(PLANE, space=SearchSpace(parameters=(rigs.A, STEPS, GAS), shared=("a", "g"))),
     "ruled": rigs.asked(rigs.A, rigs.B, constraints=(Expression(text="a * b <= 0.3"),)),
     "pool": POOL,
     "pool and more": rigs.asked(drawn(60), rigs.A),
@@ -249,6 +272,33 @@ def test_the_unit_of_a_parameter_does_not_change_the_choice():
     for one, two in zip(*(Bayes().propose(each, 2) for each in (plain, changed)), strict=True):
         X = PLANE.space.encode([one.point])
         assert other.space.encode([two.point]) == pytest.approx(X, abs=0.01)
+
+
+@given(
+    space=some.spaces(),
+    seed=some.seeds,
+    order=st.permutations(range(4)),
+    scale=st.sampled_from([1e-9, 1e6, -3.0]),
+)
+@settings(max_examples=100, deadline=None)
+def test_in_no_space_do_order_and_units_change_the_choice(space, seed, order, scale):
+    """Answers in another order, in another unit, from another zero: the same, or one as good."""
+    X = fresh(space, 4, seed, set())
+    plain = replace(rigs.asked(*space.parameters, constraints=space.constraints), seed=seed)
+    asked, formula = rigs.placed(plain, *space.decode(X)), rough(plain)
+    answers = rigs.Evaluates(formula=formula).collect(asked)
+    goal = Target(name="y", goal="max" if scale > 0 else "min")
+    other = replace(plain, objective=replace(plain.objective, targets=(goal,)))
+    changed = rigs.Evaluates(formula=lambda p: {"y": scale * (formula(p)["y"] - 40)}).collect(asked)
+    try:
+        (one,) = Bayes(initial=2).propose(rigs.replayed(plain, asked, answers), 1)
+    except Shortfall:
+        return
+    shuffled = rigs.replayed(other, asked, [changed[place] for place in order])
+    (two,) = Bayes(initial=2).propose(shuffled, 1)
+    rows = space.encode([one.point, two.point])
+    is_as_good = two.why.value == pytest.approx(one.why.value, abs=1e-9)
+    assert np.abs(rows[0] - rows[1]).max() < 0.01 or is_as_good
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e6])
@@ -490,13 +540,20 @@ AWKWARD = {
     "an outlier": at(PLACES, [0, 1, 2, 3, 4, 1e12]),
     "close together": at(0.5 + 1e-7 * PLACES, PLACES[:, 0]),
 }
+SAID = {
+    "all alike": "All 6 values of y are equal",
+    "all zero": "All 6 values of y are equal",
+    "a constant column": "never varied so far: b",
+    "two places, 200 times": "2 points in 2 dimensions: fewer than two for each",
+    "two places": "2 points in 2 dimensions: fewer than two for each",
+}
 
 
 @pytest.mark.parametrize("how", ["auto", "logei", "qlognei"])
 @pytest.mark.parametrize("kind", ["auto", "forest"])
 @pytest.mark.parametrize("awkward", AWKWARD)
 def test_awkward_answers_do_not_stop_the_campaign(awkward, kind, how):
-    """New legal points by the model, with finite predictions."""
+    """New legal points by the model, with finite predictions, and a word on what is awkward."""
     campaign = AWKWARD[awkward]
     chosen = Bayes(initial=2, surrogate=kind, acquisition=how).propose(campaign, 2)
     for candidate in chosen:
@@ -505,6 +562,9 @@ def test_awkward_answers_do_not_stop_the_campaign(awkward, kind, how):
         assert candidate.why.value is not None
         predicted = candidate.why.predicted["y"]
         assert np.isfinite([predicted.mean, predicted.sd]).all()
+        health = candidate.why.health["y"]
+        assert SAID.get(awkward, "") in f"{candidate.why.cause}; {health.says}"
+        assert (health.r2, health.at_bounds) == (None, ()) or not awkward.startswith("all")
     points = [c.point for c in (*campaign.candidates.values(), *chosen)]
     assert len(set(PLANE.space.keys(PLANE.space.encode(points[-2:])))) == 2
 
@@ -519,10 +579,11 @@ def test_one_point_however_often_is_nothing_to_model(count):
 
 
 def test_fewer_results_than_parameters_are_enough():
-    """Three results in eight dimensions: legal, new, and by the model."""
+    """Three results in eight dimensions: legal, new, by the model, and said."""
     problem = rigs.asked(*(Continuous(name=f"x{n}", low=0.0, high=1.0) for n in range(8)))
     chosen = Bayes(initial=3).propose(after(problem, rough(problem), 3), 2)
-    assert [c.why.origin for c in chosen] == ["model", "model"]
+    cause = "3 points in 8 dimensions: fewer than two for each"
+    assert [(c.why.origin, c.why.cause) for c in chosen] == [("model", cause)] * 2
 
 
 def test_retracting_the_best_changes_the_choice_but_frees_no_point():
