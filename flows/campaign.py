@@ -30,15 +30,15 @@ from flows.laboratory import take
 from flows.people import hold
 from flows.rig import Setup, loaded
 from flows.saying import changes, named, sentence, title
+from flows.tags import sign
 from flows.tasks import evaluate, evaluation
-from flows.worker import name, worker
+from flows.tidying import STOPPED
+from flows.worker import worker
 from loop.campaign import Campaign
 from loop.errors import LoopError
 from loop.records import Candidate, Json
 from loop.run import Answers, Worker, drive, is_over, replay
 
-OURS = "athanor"
-WORKER = "worker:"
 UI = "Prefect's UI"
 HEED_S = 5.0  # how often a run asks whether it was cancelled
 
@@ -60,7 +60,7 @@ async def campaign(folder: str, take_over: bool = False) -> State[Any]:  # noqa:
     """
     setup = loaded(Path(folder))
     us = worker(setup.rig.oracle.declaration.wall_s, take_over=take_over)
-    heeding = asyncio.create_task(_heed_cancel(setup.folder))
+    heeding = asyncio.create_task(heed_cancel(setup.folder))
     try:
         return await shown(setup, lambda: driven(setup, us))
     finally:
@@ -89,7 +89,7 @@ async def shown(setup: Setup, work: Callable[[], Iterator[Campaign]]) -> State[A
     """
     artifacts = Artifacts(setup)
     before = seen = replay(setup.rig)
-    await sign(before.problem.name)
+    await asyncio.to_thread(sign, before.problem.name)
     try:
         steps = await asyncio.to_thread(work)
         while (after := await asyncio.to_thread(next, steps, None)) is not None:
@@ -145,29 +145,24 @@ def submitted(setup: Setup, candidate: Candidate) -> Future[Answers]:
     return answers
 
 
-async def sign(campaign: str) -> None:
-    """Tag this flow run with its worker, so that `flows.tidying` can tell when it was killed.
+async def heed_cancel(folder: Path) -> None:
+    """Stop now, where a person cancels this run in the UI: nobody but the run would hear of it.
 
-    The run alone: a task with a tag would ask the server for a slot before it may begin.
+    After Ctrl-C it is we who say Cancelled.
     """
-    tags = [OURS, campaign, f"{WORKER}{name()}"]
-    try:
-        async with get_client() as client:
-            await client.update_flow_run(UUID(flow_run.get_id()), tags=tags)
-    except (HTTPError, PrefectException):
-        return
-
-
-async def _heed_cancel(folder: Path) -> None:
-    """Stop now, where a person cancels this run in the UI: nobody but the run would hear of it."""
     while True:
         await asyncio.sleep(HEED_S)
         with suppress(HTTPError, PrefectException, OSError):
             async with get_client() as client:
                 run = await client.read_flow_run(UUID(flow_run.get_id()))
-            if run.state and (run.state.is_cancelling() or run.state.is_cancelled()):
+            state = run.state
+            if state and _is_cancelled(state) and state.message != STOPPED.message:
                 hold(folder, f"{run.name} was cancelled", UI, "now")
                 return
+
+
+def _is_cancelled(state: State[Any]) -> bool:
+    return state.is_cancelling() or state.is_cancelled()
 
 
 async def _rename(name: str) -> None:

@@ -6,10 +6,10 @@ list of shifts has to be kept: the ledger says who is at what.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -26,12 +26,13 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.rig import Setup, loaded
 from flows.shift import shift, shift_task
+from flows.tags import OURS
+from flows.worker import give_up
 from loop.campaign import Campaign
-from loop.run import Worker, direct, is_over, waiting
+from loop.run import POLL_S, Worker, direct, is_dropped, is_over, replay, waiting
 
 PATIENCE_S = 10.0  # a shift that lives takes what waits within a second, unless it just starts
 COMING = [StateType.SCHEDULED, StateType.PENDING]
-OURS = "athanor"
 CALLED_OFF: State[None] = Cancelled(message="Nothing is left to do.")
 
 Keep: TypeAlias = Callable[[Setup, Campaign], None]
@@ -67,8 +68,15 @@ def crew(setup: Setup, us: Worker) -> Iterator[Keep]:
         finally:
             pool.close()
         return
-    with _runner(setup) as runner:
-        yield _Tasks(runner=runner, us=us).keep
+    with ExitStack() as held:
+        runner = held.enter_context(_runner(setup))
+        tasks = _Tasks(runner=runner, us=us)
+        yield tasks.keep
+        while tasks.fly and not is_dropped(replay(setup.rig)):
+            sleep(POLL_S)  # they end by themselves; a cluster that is closed would cut them off
+        if tasks.fly:
+            give_up(setup.rig)
+            held.pop_all()  # what was given up is not waited for
 
 
 @dataclass(kw_only=True)
@@ -79,6 +87,11 @@ class _Tasks:
     us: Worker
     running: list[PrefectFuture[Any]] = field(default_factory=list)
     ended: list[PrefectFuture[Any]] = field(default_factory=list)
+
+    @property
+    def fly(self) -> bool:
+        """Whether shifts are on."""
+        return len(self.ended) < len(self.running)
 
     def keep(self, setup: Setup, campaign: Campaign) -> None:
         """Begin a shift for every candidate that waits; raise what has ended one."""

@@ -12,6 +12,7 @@ from prefect.workers.process import ProcessWorker
 from flows.folder import FILE
 from flows.rig import load
 from flows.shift import FOLDERS
+from flows.tidying import bury
 from flows.worker import HOST
 from loop.errors import SettingsError
 
@@ -34,7 +35,8 @@ def pool_of(folders: Sequence[Path]) -> tuple[str, Mapping[str, Path]]:
 
 
 def serve_pool(pool: str, folders: Mapping[str, Path], limit: int) -> None:
-    """Start the shifts that the pool is given, until interrupted."""
+    """Start the shifts that the pool is given, until interrupted; killed ones are closed first."""
+    bury()
     os.environ[FOLDERS] = json.dumps({name: str(folder) for name, folder in folders.items()})
     os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", str(QUERY_S))
     refresh_global_settings_context()

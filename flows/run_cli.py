@@ -278,19 +278,21 @@ def _leave(folder: Path) -> None:
     """Put on record that what is in flight was interrupted, and say how to go on."""
     from flows.folder import remembered
     from flows.rig import loaded
-    from flows.worker import worker
-    from loop.run import release
+    from flows.worker import family, give_up
 
     found = remembered(folder)
     answered = found[0].answered if found else 0
-    flying = len(found[0].running) if found else 0
+    ours, running = family(), found[0].running.values() if found else ()
+    flying = sum(each.worker in ours for each in running)
+    others = len(running) - flying
+    elsewhere = f"{others} go on elsewhere. " if others else ""
     out.print(
         f"Stopped. {answered} evaluations are on record; {flying} in flight are not, and will be "
-        f"asked again. Go on: athanor run {folder}"
+        f"asked again. {elsewhere}Go on: athanor run {folder}"
     )
     if flying:
         with suppress(LoopError):  # a campaign.toml that has become wrong meanwhile says so later
-            release(loaded(folder).rig, worker(None))
+            give_up(loaded(folder).rig)
 
 
 def _end(folder: Path, *, prefect: bool) -> int:

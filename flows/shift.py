@@ -9,9 +9,9 @@ starting a process is paid for once, and not again for every candidate.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from time import monotonic, sleep
 
 from prefect import flow, task
@@ -21,14 +21,27 @@ from prefect.runtime import flow_run
 
 from flows.folder import FILE
 from flows.rig import loaded
+from flows.tags import sign
 from flows.tasks import evaluate, evaluation
-from flows.worker import HOST, name, worker
+from flows.tidying import settle_ours
+from flows.worker import HOST, give_up, name, worker
 from loop.decisions import SAFE
-from loop.errors import SettingsError
+from loop.errors import LoopError, SettingsError
 from loop.records import Candidate, Json
-from loop.run import POLL_S, Rig, Worker, claim, is_over, release, replay, waiting
+from loop.run import (
+    POLL_S,
+    Rig,
+    Worker,
+    claim,
+    is_dropped,
+    is_over,
+    release,
+    replay,
+    waiting,
+)
 
 IDLE_S = 60.0  # a shift that finds nothing to do for so long ends, and another is begun when needed
+HEED_S = 2.0  # how often a shift asks whether it is to stop now
 LEASE_S = 60.0  # a killed process gives its places back after so long
 FOLDERS = "ATHANOR_FOLDERS"  # campaign -> its folder on this machine, as `athanor worker` was told
 
@@ -49,7 +62,10 @@ def shift(folder: str, campaign: str) -> str:
         folder: the campaign folder, as the machine that proposes sees it.
         campaign: its name; a worker that was given a folder for it uses that one.
     """
-    return work(folder_here(folder, campaign))
+    here = folder_here(folder, campaign)
+    sign(campaign)
+    Thread(target=_heed, args=(here,), daemon=True).start()
+    return work(here)
 
 
 @task(name="shift", cache_policy=NO_CACHE, persist_result=False)
@@ -67,6 +83,21 @@ def work(folder: Path) -> str:
         named(str(folder), candidate.id)
         count += 1
     return f"{count} evaluations by {name()}"
+
+
+def _heed(folder: Path) -> None:
+    """End this process, with what it evaluates, once a person has told the campaign to stop now."""
+    is_told = False
+    while not is_told:
+        sleep(HEED_S)
+        with suppress(LoopError, OSError):  # the ledger is away: the shift itself says so
+            rig = loaded(folder).rig
+            if is_told := is_dropped(replay(rig)):
+                give_up(rig)
+    try:
+        settle_ours()
+    finally:
+        os._exit(0)
 
 
 def candidates(folder: Path, us: Worker) -> Iterator[Candidate]:

@@ -16,15 +16,18 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
 
-from flows.campaign import OURS, WORKER
+from flows.tags import OURS, WORKER
+from flows.terminal import in_background
 from flows.worker import HOST, lives_here, name
 
 BEGUN_S = 180.0  # 3 to 20 s measured from Pending to Running
 RECORDED_S = 60.0  # what is said of an end is seen to lag by some seconds
+PATIENCE_S = 10.0  # whoever has pressed Ctrl-C waits
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 OVER = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 LOST: State = Crashed(message="It ended without a word; the ledger has its answers.")
 CANCELLED: State = Cancelled(message="It was cancelled, and ended without a word.")
+STOPPED: State = Cancelled(message="Stopped. `athanor run` goes on with it.")
 GIVEN_UP: State = Cancelled(message="Given up with its run; the ledger says what is asked again.")
 
 
@@ -39,8 +42,9 @@ def cancelling() -> Iterator[None]:
 
 
 def settle_ours() -> None:
-    """Say Cancelled of this process's flow runs that are not over."""
-    settle(_is_us, Cancelled(message="Stopped. `athanor run` goes on with it."))
+    """Say Cancelled of this process's open flow runs, where the server answers soon."""
+    with suppress(TimeoutError):
+        in_background(lambda: settle(_is_us, STOPPED)).result(PATIENCE_S)
 
 
 def bury() -> None:

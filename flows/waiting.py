@@ -94,7 +94,9 @@ def _waiting(campaign: Campaign, entries: Sequence[tuple[str, Event]], folder: P
     """How many results are missing of those asked together, since when; what people must mend."""
     first, pending = campaign.pending[0], campaign.pending
     if _waits_for_a_run(folder):
-        return f"{len(pending)} proposed and not begun; athanor run goes on"
+        pool = read(folder).get("run", {}).get("pool")
+        to = f"hands them to workers of the pool {pool!r} (athanor worker)" if pool else "goes on"
+        return f"{len(pending)} proposed and not begun; athanor run {to}"
     since, together = _asked(first, entries)
     whole = max(len(together), len(pending))
     said = [f"waiting for {len(pending)} of {whole} results since {day(since)}"]

@@ -12,6 +12,7 @@ Where the oracle states no wall limit we believe it for ever, unless a person sa
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from time import monotonic
@@ -19,7 +20,7 @@ from time import monotonic
 import psutil
 
 from loop.records import Started
-from loop.run import Worker
+from loop.run import Rig, Worker, release
 
 HOST = socket.gethostname()
 SPARE_S = 60.0  # beyond the limit: starting Python from a cold network drive, recording the answer
@@ -33,6 +34,21 @@ def worker(wall_s: float | None, *, take_over: bool = False, spare_s: float = SP
     if take_over:
         return Worker(name=name(), alive=_alive(0.0))
     return Worker(name=name(), alive=_alive(None if wall_s is None else wall_s + spare_s))
+
+
+def family() -> list[str]:
+    """The worker names of this process and of those that it has started."""
+    names = [name()]
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.append(name(each.pid))
+    return names
+
+
+def give_up(rig: Rig) -> None:
+    """Say that this process, and those that it has started, end in good order."""
+    for each in family():
+        release(rig, Worker(name=each))
 
 
 @cache  # where it is told by the wall clock, it may differ when asked again

@@ -28,12 +28,12 @@ from prefect.settings import PREFECT_HOME
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.urls import url_for
 
-from flows.campaign import OURS
 from flows.desk import desk
 from flows.folder import digest
 from flows.rig import Setup
 from flows.serving.flow import served
 from flows.serving.form import Do, schema
+from flows.tags import OURS
 from flows.tidying import LOST
 from flows.watching.contents import key
 

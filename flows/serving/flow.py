@@ -21,16 +21,16 @@ from prefect.logging.handlers import APILogHandler
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Completed, Failed
 
-from flows import laboratory
-from flows.campaign import UI, WORKER, at_most, called, driven, shown, submitted
+from flows import laboratory, tidying
+from flows.campaign import UI, at_most, called, driven, shown, submitted
 from flows.crew import directed
 from flows.folder import known
 from flows.people import go_on, hold
 from flows.rig import Setup, loaded
 from flows.serving.form import RUNS, STOPS, Do
 from flows.serving.turnstile import turnstile
-from flows.tidying import give_up
-from flows.worker import worker
+from flows.tags import WORKER
+from flows.worker import give_up, worker
 from loop.campaign import Campaign
 from loop.errors import LoopError
 from loop.people import because
@@ -65,7 +65,7 @@ def called_off(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     flew = {e.candidate for _, e in entries if isinstance(e, Released) and e.worker in ended}
     told = ", ".join(sorted(waits & flew)) or "nothing"
     flow_run_logger(flow_run, flow).info("In flight, and to be asked again: %s", told)
-    give_up(flow_run.id)
+    tidying.give_up(flow_run.id)
 
 
 @flow(name="campaign", flow_run_name=_called, persist_result=False, on_cancellation=[called_off])
@@ -111,7 +111,7 @@ async def _worked(folder: Path, do: Do, in_flight: int | None) -> State[Any]:
         turnstile(folder).note((files, replay(setup.rig).seq))
         raise
     except BaseException:  # noqa: BLE001 - a signal: no thread of ours may begin anything more
-        release(setup.rig, us)
+        give_up(setup.rig)
         os._exit(TERMINATED)
     if is_dropped(replay(setup.rig)):
         await _leave(end)
@@ -124,7 +124,7 @@ async def _leave(end: State[Any]) -> NoReturn:
     run = UUID(runtime.flow_run.get_id())
     async with get_client() as client:
         await client.set_flow_run_state(run, end)
-    give_up(run)
+    tidying.give_up(run)
     os._exit(0)
 
 

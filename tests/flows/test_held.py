@@ -120,3 +120,6 @@ def test_it_says_what_nobody_has_begun(make, start):
     process.send_signal(signal.SIGINT)
     process.wait()
     assert said(folder) == "1 proposed and not begun; athanor run goes on"
+    with (folder / "campaign.toml").open("a") as file:
+        file.write('pool = "ovens"\n')
+    assert said(folder).endswith("hands them to workers of the pool 'ovens' (athanor worker)")

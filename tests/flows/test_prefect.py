@@ -17,14 +17,17 @@ from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.settings import PREFECT_API_SSL_CERT_FILE
 from prefect.states import Completed, Running
 
+import flows.campaign
 from flows import plain, tidying
-from flows.campaign import OURS, WORKER, campaign
+from flows.campaign import campaign, heed_cancel
 from flows.desk import desk
 from flows.folder import known
 from flows.rig import load
+from flows.tags import OURS, WORKER
 from flows.tasks import evaluate
-from flows.tidying import GIVEN_UP, LOST, bury
+from flows.tidying import GIVEN_UP, LOST, STOPPED, bury
 from flows.worker import name, worker
+from loop.run import begin
 from tests.flows.waits import until
 
 pytestmark = [
@@ -201,6 +204,22 @@ def test_cancel_ends_a_run_in_the_terminal(make, start):
     assert not known(folder)[0].running
     assert states(folder) == ["Cancelled"]
     assert left_open(folder) == []
+
+
+def test_ctrl_c_is_not_taken_for_a_cancel(make, monkeypatch):
+    """A run that we have called Cancelled ourselves records no stop; a person's Cancel does."""
+    folder = make()
+    begin(load(folder).rig)
+    monkeypatch.setattr(flows.campaign, "HEED_S", 0.1)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(campaign, parameters={"folder": str(folder)}, state=STOPPED)
+        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(run.id))
+        with pytest.raises(TimeoutError):
+            asyncio.run(asyncio.wait_for(heed_cancel(folder), 1.0))
+        assert known(folder)[0].paused is None
+        client.set_flow_run_state(run.id, State(type=StateType.CANCELLED), force=True)
+        asyncio.run(asyncio.wait_for(heed_cancel(folder), 30.0))
+    assert known(folder)[0].paused is not None
 
 
 @pytest.mark.slow

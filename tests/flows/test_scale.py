@@ -19,16 +19,21 @@ import httpx
 import psutil
 import pytest
 
+from flows import tidying
 from flows.campaign import campaign
 from flows.folder import known, remembered
+from flows.people import hold
 from flows.plain import run
 from flows.rig import load
 from flows.serve import SETTINGS
 from flows.shift import FOLDERS, _require_same, _taken, candidates, folder_here
+from flows.tidying import bury
 from flows.worker import HOST, worker
 from loop.errors import SettingsError
 from loop.records import Observed, Started
 from loop.run import advance, begin, direct, record
+from tests.flows.conftest import ROOT
+from tests.flows.test_prefect import left_open, states
 from tests.flows.waits import answered, until
 
 pytestmark = [
@@ -74,14 +79,49 @@ def require_each_once(folder, count):
 
 @pytest.mark.usefixtures("prefect")
 def test_a_campaign_on_dask(make):
-    """A local cluster of two: each evaluation once, shared by two processes that are not this."""
+    """A local cluster of two: 100 evaluations, shared by two processes that are not this.
+
+    Told to stop, it ends after what is in flight: what has begun is answered, each once.
+    """
     pytest.importorskip("prefect_dask", reason="the extra 'dask' is not installed")
-    folder = add(make(evaluations=20, batch=4, workers=2, seconds=0.2), "dask = true\n")
-    assert asyncio.run(campaign(str(folder))) == "budget: 20 evaluations"
-    require_each_once(folder, 20)
+    folder = add(make(evaluations=900, batch=4, workers=2, seconds=0.05), "dask = true\n")
+    with ThreadPoolExecutor(1) as thread:
+        told = thread.submit(stop_at, folder, 100)
+        assert str(asyncio.run(campaign(str(folder)))).startswith("stopped since")
+        told.result()
+    found, entries = known(folder)
+    answers = Counter(e.observation.candidate for _, e in entries if isinstance(e, Observed))
+    assert answers == found.attempts == dict.fromkeys(found.attempts, 1)
+    assert len(answers) >= 100
     assert len(shares(folder)) == 2
     assert not any(who.startswith(f"{HOST}/{os.getpid()}/") for who in shares(folder))
     assert overlap(folder) == 2
+
+
+def stop_at(folder, count):
+    """Tell a campaign to stop after what is in flight, once it has so many answers."""
+    until(lambda: answered(folder) >= count)
+    hold(folder, "enough", "Ann", "soon")
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_shift_that_is_told_to_stop_now_ends(make, monkeypatch):
+    """As a worker of a pool has begun it: until then it is not taken for dead, however long."""
+    folder = make(evaluations=2, seconds=60.0)
+    begin(load(folder).rig)
+    advance(load(folder).rig)
+    begun = f"from flows.shift import shift; shift({str(folder)!r}, 'test')"
+    process = subprocess.Popen([sys.executable, "-c", begun], cwd=ROOT)
+    until(lambda: known(folder)[0].running)
+    until(lambda: len(left_open(folder)) == 2)
+    monkeypatch.setattr(tidying, "BEGUN_S", 0.0)
+    bury()
+    assert len(left_open(folder)) == 2
+    hold(folder, "fire", "Ann", "now")
+    assert process.wait(60) == 0
+    assert not known(folder)[0].running
+    assert states(folder) == ["Cancelled"]
+    assert left_open(folder) == []
 
 
 @pytest.mark.usefixtures("prefect")
