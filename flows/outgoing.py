@@ -40,6 +40,7 @@ def edit(folder: Path, candidate: str, words: Sequence[str], reason: str, by: st
     lab = laboratory(folder)
     rig = load(folder).rig
     after = decide(rig, editing(candidate, changes, reason, by))
+    lab.recall(after)
     lab.submit(_lines(rig, after))
     return after.candidates[candidate]
 
@@ -52,9 +53,11 @@ def form(folder: Path, output: Path | None) -> tuple[Path, int]:
     known(folder)
     lab = laboratory(folder)
     rig = load(folder).rig
-    candidates = _lines(rig, replay(rig))
+    campaign = replay(rig)
+    lab.recall(campaign)
+    candidates = _lines(rig, campaign)
     try:
-        write_whole(output, as_form(candidates, lab.space, lab.objective, lab.making))
+        write_whole(output, as_form(candidates, lab.space, lab.objective, lab.to_make))
     except OSError as error:
         remedy = "Close it in other programs, or choose another place."
         raise SettingsError(str(output), "a file to write", str(error.strerror), remedy) from error
@@ -66,7 +69,9 @@ def rebuild(folder: Path) -> tuple[list[str], list[Path]]:
     known(folder)
     lab = laboratory(folder)
     rig = load(folder).rig
-    candidates = _lines(rig, replay(rig))
+    campaign = replay(rig)
+    lab.recall(campaign)
+    candidates = _lines(rig, campaign)
     paths = [folder / "worklist" / name for name in FORMS]
     forget(folder)
     lab.submit(candidates)

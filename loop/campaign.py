@@ -416,17 +416,27 @@ class Campaign(Facts):
         A value that names no replicate is the only one; what failed for good is not to be made
         again, and who cancels one will make no more.
         """
+        held = self.claims.get(candidate, _UNSAID).holding()
+        kinds = {each.kind for _, each in held if isinstance(each, Failed)}
+        return "cancelled" not in kinds and any(
+            "" not in replicates and len(replicates) < wanted
+            for replicates in self._replicates(candidate)
+        )
+
+    def made(self, candidate: str) -> frozenset[str]:
+        """The replicates of a candidate that are there for every target, or failed for good."""
+        return frozenset.intersection(*self._replicates(candidate))
+
+    def _replicates(self, candidate: str) -> list[frozenset[str]]:
+        """For each target the replicates that are not to be made any more."""
         held = dict(self.claims.get(candidate, _UNSAID).holding())
         failed = [each for each in held.values() if isinstance(each, Failed)]
         over = {each.replicate for each in failed if each.kind not in TRANSIENT}
         asked = self.problem.fidelity(self.candidates[candidate].fidelity).targets
-        made = [
-            over | {each.replicate for (name, _), each in held.items() if name == target}
+        return [
+            frozenset(over | {each.replicate for (name, _), each in held.items() if name == target})
             for target in asked
         ]
-        return "cancelled" not in {each.kind for each in failed} and any(
-            "" not in replicates and len(replicates) < wanted for replicates in made
-        )
 
     def _failures(self, candidate: str) -> list[Failed]:
         return [each for each in self.holding(candidate) if isinstance(each, Failed)]

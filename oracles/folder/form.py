@@ -67,8 +67,9 @@ def _table(
     header = ("candidate", CODE, REPEATS, "replicate", *asked, *results, "status", *FREE, *made)
     rows: list[tuple[Cell, ...]] = []
     for each in candidates:
-        for repeat in range(1, making.repeats + 1):
-            known: list[Cell] = [each.id, code(each.id), float(making.repeats), float(repeat)]
+        wanted = making.wanted(each.id)
+        for repeat in wanted:
+            known: list[Cell] = [each.id, code(each.id), float(len(wanted)), float(repeat)]
             known += [cell for p in space.parameters for cell in cells_of(p, each)]
             rows.append((*known, *(None for _ in header[len(known) :])))
     return Worklist(header=header, rows=tuple(rows))
@@ -128,7 +129,7 @@ def _explained(space: SearchSpace, objective: Objective) -> dict[str, str]:
     said = {
         "candidate": "The id of the sample, from the worklist. Copy it, never type it anew.",
         CODE: "Its three letters, as on the vial.",
-        REPEATS: "How many measurements of the sample are wanted. Nothing to write.",
+        REPEATS: "How many measurements of the sample are still wanted. Nothing to write.",
         "replicate": "1, 2, 3 ...: which measurement of the sample this line is.",
         "status": "Leave empty where there is a value; else choose what went wrong. Choose skipped"
         " where there will be no further measurement of the sample.",

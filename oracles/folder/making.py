@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count, islice
 from math import isfinite
 
 from loop.errors import SettingsError
@@ -16,12 +17,20 @@ class Making:
     """How this laboratory makes samples.
 
     `resolution` are the finest steps that it can set, by parameter; `repeats` how many measurements
-    of each sample are wanted; `weighing` how a mixture is weighed in, where it is.
+    of each sample are wanted; `weighing` how a mixture is weighed in, where it is; `made` which
+    replicates there are of a sample, by its id.
     """
 
     resolution: Mapping[str, float] = field(default_factory=dict)
     repeats: int = 1
     weighing: Weighing | None = None
+    made: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def wanted(self, candidate: str) -> tuple[str, ...]:
+        """The replicates of a sample that are still to be made: 2 and 3, where 1 is there."""
+        made = self.made.get(candidate, frozenset())
+        others = (str(n) for n in count(1) if str(n) not in made)
+        return tuple(islice(others, max(1, self.repeats - len(made))))
 
 
 def require_resolution(resolution: Mapping[str, float], space: SearchSpace) -> None:

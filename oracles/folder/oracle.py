@@ -20,7 +20,7 @@ from loop.errors import OracleError, SpaceError
 from loop.objective import Objective
 from loop.past import placed
 from loop.protocols import Declaration
-from loop.records import Candidate, Failed, Observation, Receipt, Rejection, Source
+from loop.records import Candidate, Failed, Measured, Observation, Receipt, Rejection, Source
 from loop.space.space import SearchSpace
 from loop.space.values import Point
 from oracles.folder.columns import as_made, header_test, read_header, vocabulary
@@ -56,6 +56,7 @@ class Folder:
     archives: bool = True
     _points: dict[str, Point] = field(default_factory=dict, init=False, repr=False, compare=False)
     _on_record: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _made: dict[str, set[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise OracleError for names that a header cannot tell apart.
@@ -79,7 +80,12 @@ class Folder:
 
     def submit(self, candidates: Sequence[Candidate]) -> None:
         """Make these candidates the whole worklist; OracleError where it cannot be written."""
-        publish(self.folder, candidates, self.space, self.objective, self.making)
+        publish(self.folder, candidates, self.space, self.objective, self.to_make)
+
+    @property
+    def to_make(self) -> Making:
+        """How samples are made, and how much of that has been done."""
+        return replace(self.making, made={each: frozenset(of) for each, of in self._made.items()})
 
     def recall(self, campaign: Campaign) -> None:
         """Take in what is on record: files that are, and have not changed, need not be read again.
@@ -87,6 +93,8 @@ class Folder:
         Rows are compared with every point that was asked, also those nobody waits for any more.
         """
         self._points.update({each.id: each.point for each in campaign.candidates.values()})
+        if self.making.repeats > 1:
+            self._made.update({each: set(campaign.made(each)) for each in campaign.candidates})
         self._on_record.clear()
         files = (event.receipt for event in campaign.ingested)
         self._on_record.update({receipt.file: receipt.sha256 for receipt in files})
@@ -228,7 +236,17 @@ class Folder:
         if last is not None:
             rows[-1] = _cut(last)
         told = [compare(row, asked, columns) for row in rows]
+        self._note(told, asked)
         return [self._unasked(each) for each in told] if self.reading.ad_hoc else told
+
+    def _note(self, answers: Sequence[Observation | Rejection], asked: Asked) -> None:
+        """Remember which replicates have come, for the worklist that is written next."""
+        for each in answers:
+            if isinstance(each, Measured) and {*each.values, *each.censored} >= {
+                *self.objective.names
+            }:
+                meant = asked.ids.find(each.candidate) or each.candidate
+                self._made.setdefault(meant, set()).add(each.replicate)
 
     def _unasked(self, answer: Observation | Rejection) -> Observation | Rejection:
         """The answer; without a candidate it must say where it was measured, and have a value."""

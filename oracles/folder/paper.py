@@ -26,6 +26,7 @@ class Sample:
     settings: Sequence[tuple[str, str]]
     amounts: Sequence[tuple[str, str]]
     results: Sequence[tuple[str, str]]
+    repeats: int
     why: str
 
 
@@ -57,6 +58,7 @@ def _sample(
         results=[
             (_titled(t.name, t.unit), _expected(predicted, t.name)) for t in objective.targets
         ],
+        repeats=len(making.wanted(candidate.id)),
         why=sentence(candidate.why),
     )
 

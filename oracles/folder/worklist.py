@@ -56,7 +56,7 @@ def worklist(
             code(each.id),
             *(cell for p in space.parameters for cell in cells_of(p, each)),
             *(() if weighing is None else weighed(weighing, each.point)),
-            float(making.repeats),
+            float(len(making.wanted(each.id))),
             *(None for _ in targets),
             *(cell for target in targets for cell in _predicted(target, each.why)),
             sentence(each.why),

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 
 from flows.folder import known
 from tests.flows.furnace import campaign
@@ -140,6 +141,21 @@ def test_repeats_are_wanted_of_what_was_measured_when_the_campaign_ends(tmp_path
     athanor("turn", tmp_path, "--no-prefect")
     assert known(tmp_path)[0].closed == "budget: 2 evaluations"
     assert [row["candidate"] for row in listed(tmp_path)] == [first]
+
+
+def test_the_form_asks_only_for_what_is_missing(furnace, athanor):
+    """Who fills in its first line for a sample tells of its second measurement, not the first."""
+    first = listed(furnace)[0]["candidate"]
+    (furnace / "results").mkdir(exist_ok=True)
+    text = f"candidate,replicate,strength [MPa]\n{first},1,300\n"
+    (furnace / "results" / "a.csv").write_text(text)
+    for command in (("turn", furnace, "--no-prefect"), ("lab", "worklist", furnace)):
+        athanor(*command)
+        rows = load_workbook(furnace / "worklist" / "form.xlsx")["results"].values
+        asked = [(row[0], row[2], row[3]) for row in rows]
+        assert asked.count((first, 1, 2)) == 1
+        assert [row[0] for row in asked].count(first) == 1
+        assert listed(furnace)[0]["repeats wanted"] == "1"
 
 
 SHARED = """
