@@ -21,7 +21,7 @@ from urllib.request import ProxyHandler, build_opener
 import certifi
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_SERVER_API_PORT
 
 from flows.desk import Desk, desk
 from flows.versions import require
@@ -215,7 +215,7 @@ def _start(desk: Desk, port: int | None = None) -> str:
 
 def _listening(port: int | None) -> socket.socket:
     """A socket on this port, or on Prefect's own where it is free, so that bookmarks last."""
-    for each in (port,) if port else (4200, 0):
+    for each in (port,) if port else (PREFECT_SERVER_API_PORT.value(), 0):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a kill, at once
         try:

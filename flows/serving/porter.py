@@ -105,7 +105,9 @@ class Porter:
         if self._trouble:
             return self._trouble
         found = remembered(self.folder)
-        return standing(*found, self.folder).waits if found else NOT_STARTED
+        if found:
+            return standing(*found, self.folder).waits
+        return BEGINS if self.start else NOT_STARTED
 
     def attempt(self, runner: Runner) -> Setup | None:
         """As `look`; None where it cannot be done, which is said once."""
@@ -124,9 +126,13 @@ class Porter:
                     self._describe(self.deployment, trouble)
         finally:
             if trouble != self._trouble:
-                self.say(f"{self.folder}: {trouble or 'is served from here now'}")
+                self.say(self._named(trouble or "is served from here now"))
             self._trouble, self._other = trouble, other
         return None
+
+    def _named(self, said: str) -> str:
+        """What is said of the folder, with its name once."""
+        return said if said.startswith(f"{self.folder}") else f"{self.folder}: {said}"
 
     def doubt(self) -> None:
         """Ask the server before anything else whether it still knows us."""
@@ -179,6 +185,7 @@ class Porter:
 
 
 SERVED = "process {} serves it already; this one goes on with it when that one ends"
+BEGINS = "Begins now."
 NOT_STARTED = "Not started: choose Quick run here, or give `athanor serve --start`."
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import ssl
 
 import pytest
@@ -224,17 +225,21 @@ def test_ctrl_c_is_not_taken_for_a_cancel(make, monkeypatch):
 
 @pytest.mark.slow
 def test_run_starts_a_server_and_survives_its_loss(make, start, tmp_path):
-    """No server is needed beforehand; one that dies midway takes nothing with it."""
+    """No server is needed beforehand, and the port may be chosen; its death costs nothing."""
     folder = make(evaluations=20, seconds=0.3)
     home = tmp_path / "home"
-    process = start("run", folder, PREFECT_HOME=str(home), PREFECT_API_URL="")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    settings = {"PREFECT_API_URL": "", "PREFECT_SERVER_API_PORT": port}
+    process = start("run", folder, PREFECT_HOME=str(home), **settings)
     until((folder / "calls.txt").exists)
     noted = desk(home).server()
     assert noted is not None
     os.kill(int(noted[1].split("/")[1]), signal.SIGKILL)
     said, _ = process.communicate(timeout=90)
     assert process.returncode == 0, said
-    assert "Watch it: http://127.0.0.1:" in said
+    assert f"Watch it: http://127.0.0.1:{port}\n" in said
     assert "server was lost" in said
     assert "Traceback" not in said
     assert known(folder)[0].answered == 20
