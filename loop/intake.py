@@ -165,8 +165,9 @@ class Intake:
         torn = claims.torn()
         corrected = {key for key in before if after.get(key) != before[key] and key not in torn}
         is_taken = {id(row) for row in taken}
+        missing = self._missing(candidate)
         self.verdicts += [
-            self._verdict(row, claims, torn, corrected)
+            self._verdict(row, torn, corrected, missing)
             if id(row) in is_taken
             else _verdict(row, "duplicate")
             for row in rows
@@ -180,12 +181,11 @@ class Intake:
         )
 
     def _verdict(
-        self, row: Observation, claims: Claims, torn: Torn, corrected: Collection[Key]
+        self, row: Observation, torn: Torn, corrected: Collection[Key], missing: Sequence[str]
     ) -> Verdict:
         """What is made of a row that says something new."""
+        claims = self._of(row.candidate)
         against = [each for key in keys(row) for each in torn.get(key, ()) if each is not row]
-        names = set(_asked(self.campaign, row))
-        missing = sorted(names - {target for (target, _), _ in claims.holding()})
         is_late = self.campaign.closed is not None or row.candidate in self.campaign.vetoed
         failed = f"{row.kind}: {row.message}" if isinstance(row, Failed) else ""
         limits = "" if isinstance(row, Failed) else ", ".join(map(" ".join, row.censored.items()))
@@ -201,6 +201,11 @@ class Intake:
         true = [(what, reason) for holds, what, reason in found if holds]
         what, reason = (*true, ("new", ""))[0]
         return _verdict(row, what, "; ".join(filter(None, (reason, *drifts(row)))))
+
+    def _missing(self, candidate: str) -> list[str]:
+        """The targets of which a candidate has no value yet."""
+        asked = self.campaign.problem.fidelity(self.campaign.candidates[candidate].fidelity).targets
+        return sorted(set(asked) - {target for (target, _), _ in self._of(candidate).holding()})
 
     def _of(self, candidate: str) -> Claims:
         """The claims on a candidate so far, in a copy."""
@@ -298,9 +303,9 @@ def _news(claims: Claims, rows: Sequence[Observation]) -> list[Observation]:
     return news
 
 
-def _drawn_in(row: Observation, changed: Collection[Key]) -> list[Key]:
+def _drawn_in(row: Observation, changed: set[Key]) -> list[Key]:
     """What a row that is said anew for some of its values says anew as well."""
-    return [] if set(changed).isdisjoint(keys(row)) else keys(row)
+    return [] if changed.isdisjoint(keys(row)) else keys(row)
 
 
 def _verdict(row: Observation, what: What, reason: str = "") -> Verdict:
