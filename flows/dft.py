@@ -49,9 +49,8 @@ def asked(table: AtomsTable, properties: Iterable[str], problem: Problem, folder
         raise SettingsError("oracle", "one calculator", got, f"Remove all but {said[-1]}.")
     code = table.espresso or table.gpaw
     if code is None:
-        return Asked(
-            calculator=table.calculator, settings=table.settings, relax=table.relax or "cell"
-        )
+        own = _located(table.calculator, folder)
+        return Asked(calculator=own, settings=table.settings, relax=table.relax or "cell")
     if "settings" in table.model_fields_set:
         remedy = f"Move them to [oracle.{said[0]}]."
         raise SettingsError("oracle.settings", f"none beside [oracle.{said[0]}]", "some", remedy)
@@ -67,6 +66,12 @@ def asked(table: AtomsTable, properties: Iterable[str], problem: Problem, folder
         relax=table.relax or "volume",
         varied=_varied(code, problem, where),
     )
+
+
+def _located(calculator: str, folder: Path) -> str:
+    """A calculator of a file in the campaign folder by the file's full path; others as they are."""
+    is_here = calculator.partition(":")[0].endswith(".py")
+    return str(folder.absolute() / calculator) if is_here else calculator
 
 
 def _settings(

@@ -91,7 +91,10 @@ class AtomsTable(AskedTable):
     phases: str | None = Field(
         default=None, description="structures that span the hull of hull_distance, besides elements"
     )
-    calculator: str = Field(default="ase.calculators.emt:EMT", description="package.module:Class")
+    calculator: str = Field(
+        default="ase.calculators.emt:EMT",
+        description='"package.module:Class", or "file.py:name" in the folder',
+    )
     settings: dict[str, Any] = Field(default={}, description="keywords of the calculator")
     espresso: EspressoTable | None = Field(
         default=None, description="Quantum ESPRESSO, in place of calculator and settings"

@@ -1,4 +1,4 @@
-"""A calculator by name: `package.module:Class` and its keyword settings.
+"""A calculator by name: `package.module:Class`, or `/path/file.py:name`, and its keyword settings.
 
 A setting that is itself an object is written as a mapping with the key `class`:
 
@@ -11,12 +11,16 @@ Without a profile ASE's own configuration file tells the program: the one of who
 campaign, or one that belongs to the campaign.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path, PurePath
 from shlex import split
 from shutil import which
+from types import ModuleType
 from typing import Any
 
 from ase.calculators.calculator import BadConfiguration, BaseCalculator
@@ -56,16 +60,43 @@ HONEST: Mapping[str, tuple[Any, str]] = {
 
 
 def load(path: str) -> Any:  # noqa: ANN401  (a class or a factory of any package)
-    """What `package.module:name` names; OracleError where it does not import."""
-    module, colon, name = path.partition(":")
+    """What `package.module:name` or `file.py:name` names; OracleError where it does not import."""
+    module, colon, name = path.rpartition(":")
     where, expected = "oracle.calculator", "an importable 'package.module:Class'"
     if not (module and colon and name):
         raise OracleError(where, expected, repr(path), "For example 'ase.calculators.emt:EMT'.")
+    file = Path(module)
+    if file.suffix == ".py" and not file.is_file():
+        raise OracleError(where, f"a file {file.name} in the campaign folder", "no such file")
     try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        got = f"{path!r} ({error})"
+        return getattr(_executed(file) if file.suffix == ".py" else import_module(module), name)
+    # A module of the user may raise anything while it is imported.
+    except (Exception, SystemExit) as error:
+        got = f"{path!r} ({type(error).__name__}: {error})"
         raise OracleError(where, expected, got, "Install or correct it.") from error
+
+
+def _executed(file: Path) -> ModuleType:
+    """The file as a module of its own, which may import its neighbours while it is executed.
+
+    They are forgotten then: two campaigns in one process may both have a `beside.py`.
+    """
+    name = f"{file.stem} {file.parent}"  # that nobody imports
+    spec = spec_from_file_location(name, file)
+    assert spec is not None  # noqa: S101  (of a file that ends with .py)
+    assert spec.loader is not None  # noqa: S101
+    module = sys.modules[name] = module_from_spec(spec)
+    before = set(sys.modules)
+    sys.path.append(str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(file.parent))
+        for each in set(sys.modules) - before:
+            origin = getattr(sys.modules[each], "__file__", None)
+            if origin and Path(origin).parent == file.parent:
+                del sys.modules[each]
+    return module
 
 
 def make(path: str, settings: Mapping[str, Any], folder: Path) -> BaseCalculator:
@@ -161,8 +192,14 @@ def _is_of(name: str, symbol: str) -> bool:
 
 
 def versions(path: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Versions of ASE, NumPy, and the calculator's package or program, where it states one."""
+    """Versions of ASE, NumPy, and the calculator's package or program, where it states one.
+
+    Of a file the beginning of its sha256.
+    """
     found = {}
+    module = Path(path.rpartition(":")[0])
+    if module.suffix == ".py":
+        found[module.name] = sha256(module.read_bytes()).hexdigest()[:12]
     match path, settings:
         case espresso.PATH, {"command": str(command)}:
             found["pw.x"] = espresso.version(command)

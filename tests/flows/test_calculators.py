@@ -1,5 +1,6 @@
 """Calculators as campaign.toml states them: what is missing is told before anything is asked."""
 
+from hashlib import sha256
 from pathlib import Path
 from shutil import which
 
@@ -8,6 +9,7 @@ import pytest
 from flows.folder import known
 from flows.rig import load
 from loop.errors import LoopError
+from loop.run import turn
 from oracles.atoms import espresso, gpaw
 from oracles.atoms.oracle import AtomsOracle
 
@@ -73,6 +75,51 @@ def test_what_is_stated_reaches_the_oracle(tmp_path):
         {"input_data": {"occupations": "smearing", "degauss": 0.02}},
     ]
     assert made.declaration.wall_s == 3 * made.wall_s
+
+
+OWN = """
+from ase.calculators.emt import EMT
+from beside import FACTOR
+
+def make(energy):
+    made = EMT()
+    made.atoms_energy = FACTOR * energy
+    return made
+"""
+
+
+def test_a_calculator_may_stand_in_the_campaign_folder(tmp_path):
+    """A file, which may import its neighbours; what it holds is on record with each answer."""
+    (tmp_path / "beside.py").write_text("FACTOR = 1.0\n", "utf-8")
+    (tmp_path / "potential.py").write_text(OWN, "utf-8")
+    text = CAMPAIGN.replace('["Si", "Ge"]', '["Cu", "Ag"]')
+    own = 'calculator = "potential.py:make"\nsettings = {energy = 2.0}'
+    (tmp_path / "campaign.toml").write_text(text.format(oracle=own), "utf-8")
+    rig = load(tmp_path).rig
+    turn(rig)
+    (result,) = turn(rig).results
+    (answer,) = known(tmp_path)[0].observations[result.candidate.id]
+    digest = sha256((tmp_path / "potential.py").read_bytes()).hexdigest()
+    assert digest.startswith(answer.source.versions["potential.py"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("potental.py:make", r"a file potental\.py in the campaign folder, got no such file"),
+        ("potential.py:made", r"expected an importable .*has no attribute 'made'"),
+        ("potential.py:make", r"expected an importable .*NameError: name 'sorry' is not defined"),
+    ],
+)
+def test_a_file_that_holds_no_calculator_is_one_sentence(tmp_path, name, says):
+    """That it is not there, lacks the name, or cannot be imported."""
+    text = "sorry" if says.endswith("defined") else "def make():\n    pass\n"
+    (tmp_path / "potential.py").write_text(text, "utf-8")
+    (tmp_path / "campaign.toml").write_text(
+        CAMPAIGN.format(oracle=f'calculator = "{name}"'), "utf-8"
+    )
+    with pytest.raises(LoopError, match=says):
+        load(tmp_path)
 
 
 TABLE = """
