@@ -29,7 +29,7 @@ def atoms(table: AtomsTable, problem: Problem, folder: Path) -> AtomsOracle:
             raise SettingsError(where, f"a property among {', '.join(UNITS)}", repr(own), remedy)
         _require_fit(target, own, table)
         convert(1.0, UNITS[own], units[target], f"target.{target}.unit")
-    code = asked(table, properties.values(), problem, folder)
+    code = asked(table, problem, folder)
     return AtomsOracle(
         folder=folder,
         structure=builder(table, problem, folder),

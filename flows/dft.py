@@ -20,7 +20,6 @@ from loop.records import Problem
 from loop.space.composition import Composition
 from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal, Parameter
 from oracles.atoms import espresso, gpaw
-from oracles.atoms.properties import UNLIKE
 from oracles.atoms.relaxation import Free
 
 VARIED = ("cutoff_ry", "cutoff_ev", "k_density")  # settings that a parameter may stand for
@@ -38,11 +37,8 @@ class Asked:
     varied: Mapping[str, str] = field(default_factory=dict)
 
 
-def asked(table: AtomsTable, properties: Iterable[str], problem: Problem, folder: Path) -> Asked:
-    """What the table asks for; SettingsError where it asks for two things, or for none.
-
-    `properties` are those that are measured.
-    """
+def asked(table: AtomsTable, problem: Problem, folder: Path) -> Asked:
+    """What the table asks for; SettingsError where it asks for two things, or for none."""
     said = [name for name in ("calculator", *CODES) if name in table.model_fields_set]
     if len(said) > 1:
         got = " and ".join(said)
@@ -58,7 +54,6 @@ def asked(table: AtomsTable, properties: Iterable[str], problem: Problem, folder
     if (code.k_density is None) == (code.k_grid is None):
         got = "neither" if code.k_density is None else "both"
         raise SettingsError(where, "k_density or k_grid", got, "k_density = 3 is a fair start.")
-    _require_grids(code, properties, where)
     _require_spins(code, where)
     return Asked(
         calculator=espresso.PATH if table.espresso else gpaw.PATH,
@@ -88,15 +83,6 @@ def _settings(
             # A command of the PATH has no slash in it.
             own = str(folder.absolute() / code.python) if "/" in code.python else code.python
             return {**said, "python": own}
-
-
-def _require_grids(code: EspressoTable | GpawTable, properties: Iterable[str], where: str) -> None:
-    """Raise SettingsError where cells of unlike size would have as many k-points each."""
-    unlike = sorted(UNLIKE & set(properties))
-    if code.k_grid is not None and unlike:
-        expected = f"k_density, for {unlike[0]} compares cells of unlike size"
-        got = f"k_grid = {code.k_grid}"
-        raise SettingsError(where, expected, got, "k_density = 3 is a fair start.")
 
 
 def _require_spins(code: EspressoTable | GpawTable, where: str) -> None:

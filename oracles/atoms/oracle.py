@@ -21,12 +21,14 @@ from oracles.atoms.builders import Builder
 from oracles.atoms.calculators import load, require_honest, require_own_folder, versions
 from oracles.atoms.evaluation import Found, Refused, Request
 from oracles.atoms.failures import Refusal
-from oracles.atoms.properties import REFERRED, UNITS, Options
+from oracles.atoms.properties import REFERRED, UNITS, UNLIKE, Options
 from oracles.atoms.relaxation import Free, Limits
 from oracles.atoms.retries import ladder, merged
 from oracles.atoms.structures import Built, element
 
 NAME = "atoms"
+# So many k-points along each vector, by our name and by ASE's, and their density instead.
+GRIDS = {"k_grid": "k_density = 3", "kpts": "kpts = {density = 3}"}
 PROBE = "check"  # the attempt that only looks whether the calculator can be made
 
 
@@ -89,6 +91,7 @@ class AtomsOracle:
                 raise OracleError("oracle.settings", expected, str(error)) from error
             require_own_folder(settings)
             require_honest(settings)
+            self._require_density(settings)
         if self.config is not None and not self.config.is_file():
             raise OracleError("oracle.config", "a configuration file of ASE's", str(self.config))
         limits = {"fmax": self.fmax, "steps": self.steps, "volume_change": self.volume_change}
@@ -123,6 +126,16 @@ class AtomsOracle:
     def collect(self, pending: Sequence[Candidate]) -> Sequence[Observation]:
         """An answer for each, one after the other; threads may collect different ones at once."""
         return [self._answer(candidate) for candidate in pending]
+
+    def _require_density(self, settings: Mapping[str, Any]) -> None:
+        """Raise OracleError where cells of unlike size would have as many k-points each."""
+        unlike = sorted(UNLIKE.intersection(self.properties.values()))
+        for key, instead in GRIDS.items():
+            if unlike and isinstance(settings.get(key), list | tuple):
+                expected = f"a density of k-points, for {unlike[0]} compares cells of unlike size"
+                remedy = f"{instead} is a fair start."
+                got = repr(list(settings[key]))
+                raise OracleError(f"oracle.settings, {key}", expected, got, remedy)
 
     def _answer(self, candidate: Candidate) -> Observation:
         start = time.monotonic()

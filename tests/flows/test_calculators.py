@@ -219,7 +219,7 @@ def test_cells_of_unlike_size_have_no_grid_in_common(tmp_path):
     file = written(tmp_path, TABLE.replace("k_density = 2.5", "k_grid = [2, 2, 2]"))
     file = file / "campaign.toml"
     file.write_text(file.read_text().replace(*target))
-    with pytest.raises(LoopError, match="expected k_density, for formation_energy compares cells"):
+    with pytest.raises(LoopError, match="k_grid: expected a density of k-points, for formation"):
         load(tmp_path)
     file.write_text(file.read_text().replace("k_grid = [2, 2, 2]", "k_density = 2.5"))
     assert isinstance(load(tmp_path).rig.oracle, AtomsOracle)

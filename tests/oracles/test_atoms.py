@@ -212,6 +212,11 @@ def test_the_composition_that_was_made_is_reported(tmp_path):
         ({"calculator": "ase.calculators.nowhere:EMT"}, OracleError, "nowhere"),
         ({"settings": {"x": float("nan")}}, OracleError, "oracle.settings"),
         ({"settings": {"x": object()}}, OracleError, "oracle.settings"),
+        (
+            {"settings": {"kpts": [4, 4, 4]}, "properties": {"E": "hull_distance"}},
+            OracleError,
+            "kpts",
+        ),
         ({"fmax": 0.0}, OracleError, "oracle.fmax: expected a number above 0, got 0"),
         ({"steps": -1}, OracleError, "oracle.steps"),
         ({"wall_s": float("inf")}, OracleError, "oracle.wall_s"),
