@@ -17,6 +17,8 @@ import sqlalchemy as sa
 import uvicorn
 from prefect.server.api.server import create_app
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.desk import LOST, Desk, desk
 from flows.worker import name
@@ -28,13 +30,32 @@ LINGER_S = 20.0  # it writes down what the last user reported: seen to lag 5 s b
 
 def serve(desk: Desk, listener: socket.socket) -> None:
     """Prefect's API, UI and services on a socket, until nobody has used them for a while."""
-    app = create_app(final=True)
+    port = listener.getsockname()[1]
+    app = _discreet(create_app(final=True), f"http://127.0.0.1:{port} ws://127.0.0.1:{port}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     threading.Thread(target=_close_when_unused, args=(desk, server), daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:
         os._exit(1)  # Prefect's threads would keep it for minutes, and whoever waits for it
+
+
+def _discreet(app: ASGIApp, api: str) -> ASGIApp:
+    """The app, whose pages ask nobody but this server.
+
+    Prefect's new UI asks amplitude.com for settings, whatever the server's settings say.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = f"connect-src 'self' {api}"
+            await send(message)
+
+        await app(scope, receive, tell)
+
+    return answer
 
 
 def _close_when_unused(desk: Desk, server: uvicorn.Server) -> None:

@@ -213,6 +213,16 @@ def test_the_overview(watched, page, design, tmp_path):
         keep(page, "overview", 1700, tmp_path)
 
 
+def test_a_page_asks_nobody_but_its_server(watched, page):
+    """Prefect's new UI would ask amplitude.com for settings; the browser refuses it."""
+    page.open(watched.page("overview"), "What is asked next, and why")
+    page.evaluate(
+        "document.addEventListener('securitypolicyviolation', e => window.refused = e.blockedURI);"
+        "fetch('https://sr-client-cfg.amplitude.com/config').catch(() => 0)"
+    )
+    until(lambda: "amplitude" in str(page.evaluate("window.refused")))
+
+
 def test_links_lead_from_page_to_page(watched, page):
     """From the overview to each page of the campaign and back; to all campaigns, and to others."""
     page.open(watched.page("overview"), "What is asked next, and why")
