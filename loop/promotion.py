@@ -60,7 +60,7 @@ class Promotion:
             if is_taken and not new and len(found) < count and not _pending(view):
                 done.add(step.fidelity)
         if len(found) < count:
-            raise self._short(count, len(found))
+            raise self._short(len(found))
         return found
 
     def _searched(self, campaign: Campaign, step: Step, most: int) -> list[Candidate]:
@@ -79,15 +79,15 @@ class Promotion:
             for each in chosen
         ]
 
-    def _short(self, count: int, available: int) -> Shortfall:
+    def _short(self, available: int) -> Shortfall:
         plan = ", ".join(
             f"{step.evaluations} of {step.fidelity}"
             if step.evaluations is not None
             else f"the best {step.best} of {step.source}"
             for step in self.steps
         )
-        expected = f"{count} more candidates"
-        return Shortfall("promotion", expected, f"{available} after {plan}", available=available)
+        got = f"{available} more" if available else "all that there are"
+        return Shortfall("promotion", plan, got, available=available)
 
 
 def alone(campaign: Campaign, fidelity: str) -> Campaign:

@@ -114,7 +114,10 @@ def test_a_ladder_of_three(ladder):
     *_, campaign = turns(load(ladder(CHEAP + RULE + middle + last)).rig)
     asked = [each.fidelity for each in campaign.candidates.values()]
     assert asked == ["cheap"] * 6 + ["middle"] * 3 + [""]
-    assert "promotion" in (campaign.closed or "")
+    assert (campaign.closed or "").endswith(
+        "promotion: expected 6 of cheap, the best 3 of cheap, the best 1 of middle,"
+        " got all that there are."
+    )
 
 
 @pytest.mark.timeout(60)
