@@ -31,6 +31,8 @@ FRUITLESS = 4  # blocks without a row before the constraints are called too tigh
 BLOCKS = 64  # blocks without a new row before a space is called exhausted
 CORNERS = 32  # extreme points whose mixtures fill a space that rejection cannot hit
 REPAIRED = 8  # rows of a block that are put right one by one where it has fewer than that
+FILLING = frozenset({"design", "fallback"})  # origins of points that are drawn here
+ROUNDED = 0.25  # of a bound's width: as far as rounding may move a point that was drawn
 CHOICE = 256  # feasible rows among which farthest points are looked for
 
 
@@ -98,7 +100,8 @@ def _points(space: SearchSpace, count: int, seed: int, campaign: Campaign) -> Se
         is_whole = space is campaign.problem.space
         X = campaign.own_rows if is_whole else space.encode(asked)
         keys = campaign.own_keys if is_whole else None
-        return space.decode(spread(space, count, seed, X, keys))
+        drawn = X[[each.why.origin in FILLING for each in campaign.own]]
+        return space.decode(spread(space, count, seed, X, keys, drawn))
     pool = space.pool
     taken = pool.rows_of(space.complete(point)[pool.name] for point in asked)
     return pool.points(pool.spread(count, seed, taken))
@@ -110,13 +113,17 @@ def spread(
     seed: int,
     placed: Array,
     taken: AbstractSet[bytes] | None = None,
+    drawn: Array | None = None,
 ) -> Array:
     """Up to `count` feasible rows (n, d) that fill what `placed` rows (m, d) leave open.
 
-    None of them is one of those; `taken` are their keys, where the caller has them.
+    None of them is one of those; `taken` are their keys, where the caller has them. `drawn` are
+    those that were drawn here: rounded since, they still stand for what was drawn.
     """
     taken = set(space.keys(placed)) if taken is None else taken
     X = _choice(space, seed)
+    if drawn is not None and _is_plain(space) and not space.fixed:
+        taken = taken | _meant(space, X, drawn)
     X = X[[key not in taken for key in space.keys(X)]]
     chosen = X[_order(space, X, placed, min(count, len(X)))] if len(X) else X
     if len(chosen) == count:
@@ -202,7 +209,7 @@ def _pure(space: SearchSpace, X: Array) -> Array:
 
 def _order(space: SearchSpace, X: Array, placed: Array, count: int) -> list[int]:
     """Which `count` rows of X (n, d) to take, in order, beside `placed` rows (m, d)."""
-    is_plain = isinf(space.size) and not space.sums and not space.constraints
+    is_plain = _is_plain(space)
     points, others = _scaled(space, X), _scaled(space, placed)
     shows = _shown(space, X)
     news = shows & ~_shown(space, placed).any(axis=0)
@@ -220,6 +227,30 @@ def _order(space: SearchSpace, X: Array, placed: Array, count: int) -> list[int]
         news &= ~shows[next_one]
         chosen.append(next_one)
     return chosen
+
+
+def _is_plain(space: SearchSpace) -> bool:
+    """Whether Sobol points fill the space in the order in which they are drawn."""
+    return isinf(space.size) and not space.sums and not space.constraints
+
+
+def _meant(space: SearchSpace, X: Array, drawn: Array) -> set[bytes]:
+    """The keys of those rows of X (n, d) that became the `drawn` rows (m, d) by rounding.
+
+    Each is the first that is left within reach, for that is how they are drawn.
+    """
+    keys = space.keys(X)
+    places = {key: i for i, key in enumerate(keys)}
+    as_drawn = [places.get(key) for key in space.keys(drawn)]
+    left = ~np.isin(np.arange(len(X)), [i for i in as_drawn if i is not None])
+    points, others = _scaled(space, X), _scaled(space, drawn)
+    found = set[bytes]()
+    for other in others[[i is None for i in as_drawn]]:
+        near = np.flatnonzero(left & (np.abs(points - other).max(axis=1) <= ROUNDED))
+        if len(near):
+            left[near[0]] = False
+            found.add(keys[near[0]])
+    return found
 
 
 def _without(count: int, chosen: Sequence[int]) -> NDArray[np.bool_]:

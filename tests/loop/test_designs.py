@@ -1,5 +1,7 @@
 """Space-filling designs: feasible, distinct, reproducible, and honest about what is left."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,3 +127,22 @@ def test_a_design_goes_on_where_it_stopped():
     two = rigs.candidates(problem, 2)
     campaign = Campaign.replay(problem, [Opened(problem=problem), Proposed(candidates=two)])
     assert (*two, *Design().propose(campaign, 2)) == rigs.candidates(problem, 4)
+
+
+@pytest.mark.parametrize("step", [0.1, 1.0, 2.5])
+@pytest.mark.parametrize("parameters", [(T, P), (T, P, GAS, TIME)])
+def test_a_design_that_is_rounded_goes_on_where_it_stopped(parameters, step):
+    """A point that was rounded to what can be set is not drawn once more, to be asked beside it."""
+    problem = rigs.asked(*parameters)
+    campaign = Campaign.replay(problem, [Opened(problem=problem)])
+    for _ in range(4):
+        asked = tuple(_to(step, each) for each in Design().propose(campaign, 3))
+        campaign = campaign.extended([Proposed(candidates=asked)])
+    whole = rigs.candidates(problem, 12)
+    assert list(campaign.candidates.values()) == [_to(step, each) for each in whole]
+
+
+def _to(step, candidate):
+    """The candidate with its two temperatures in steps."""
+    heat = {name: round(candidate.point[name] / step) * step for name in ("T", "p")}
+    return replace(candidate, point={**candidate.point, **heat})
