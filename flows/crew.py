@@ -99,7 +99,7 @@ class _Tasks:
             over = self.ended.pop()
             self.running.remove(over)
             over.result()
-        wanted = min(setup.workers, len(self.running) + len(_waiting(setup, campaign, self.us)))
+        wanted = min(setup.workers, len(self.running) + len(wanting(setup, campaign, self.us)))
         for _ in range(wanted - len(self.running)):
             begun = self.runner.submit(shift_task, {"folder": str(setup.folder)})
             self.running.append(begun)
@@ -116,7 +116,7 @@ class _Pool:
 
     def keep(self, setup: Setup, campaign: Campaign) -> None:
         """Begin shifts where candidates have waited for PATIENCE_S; the first ones at once."""
-        idle = _waiting(setup, campaign, self.us)
+        idle = wanting(setup, campaign, self.us)
         if not idle:
             self.since = monotonic()
         elif self.since is None or monotonic() - self.since > PATIENCE_S:
@@ -151,8 +151,10 @@ class _Pool:
                 )
 
 
-def _waiting(setup: Setup, campaign: Campaign, us: Worker) -> list[str]:
-    """The candidates that nobody alive is at."""
+def wanting(setup: Setup, campaign: Campaign, us: Worker) -> list[str]:
+    """The candidates that may be begun and that nobody alive is at."""
+    if campaign.paused is not None:
+        return []
     running = campaign.running
     return [
         each.id

@@ -15,6 +15,7 @@ from flows.folder import FILE, ledger_url, read
 from flows.people import user
 from flows.problem import naming, stated
 from flows.promoting import promoting
+from flows.refusal import nearest
 from flows.settings import RunTable, Settings
 from flows.several import Answering, answering
 from flows.typed import values
@@ -24,7 +25,7 @@ from loop.designs import Design
 from loop.errors import SettingsError
 from loop.ledger import Ledger
 from loop.protocols import Proposer
-from loop.records import Json, Opened, Problem
+from loop.records import Candidate, Json, Opened, Problem
 from loop.run import Rig
 from loop.stopping import StopRules, require_rules
 
@@ -34,7 +35,8 @@ class Setup:
     """A campaign folder made ready: the rig, how many evaluations may be in flight, and where.
 
     `pool` is a Prefect work pool; `dask` is true, or the address of a cluster; `places` are how
-    many evaluations may hold one of each at once, whoever they belong to.
+    many evaluations may hold one of each at once, whoever they belong to; `places_of` are those of
+    an oracle that does not take all.
     """
 
     folder: Path
@@ -43,11 +45,17 @@ class Setup:
     pool: str | None = None
     dask: str | bool = False
     places: Mapping[str, int] = field(default_factory=dict)
+    places_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def is_shared(self) -> bool:
         """Whether Prefect is to hand the evaluations out, or to keep count of them."""
         return bool(self.pool or self.dask or self.places)
+
+    def takes(self, candidate: Candidate) -> list[str]:
+        """The places that an evaluation of a candidate takes: those of all whom it is asked of."""
+        asked = self.rig.problem.fidelity(candidate.fidelity).oracles or ("",)
+        return sorted({place for name in asked for place in self.places_of.get(name, self.places)})
 
 
 def load(folder: Path) -> Setup:
@@ -60,6 +68,7 @@ def load(folder: Path) -> Setup:
         proposer = promoting(settings, asked, _proposer(settings))
         batch, workers = _in_flight(settings.run)
         _require_one_crew(settings.run, answers)
+        _require_places(settings.run, [table.name for table in settings.oracles])
         rules = StopRules(**settings.stop.model_dump())
         require_rules(rules, asked.objective)
         require_cost(settings.proposer.cost, asked.space)
@@ -77,7 +86,13 @@ def load(folder: Path) -> Setup:
     )
     run = settings.run
     return Setup(
-        folder=folder, rig=rig, workers=workers, pool=run.pool, dask=run.dask, places=run.places
+        folder=folder,
+        rig=rig,
+        workers=workers,
+        pool=run.pool,
+        dask=run.dask,
+        places=run.places,
+        places_of=run.places_of,
     )
 
 
@@ -183,3 +198,19 @@ def _require_one_crew(run: RunTable, answers: Answering) -> None:
         raise SettingsError(
             f"run.{shared[0]}", "an oracle that computes", "a laboratory", f"Leave out {shared[0]}."
         )
+
+
+def _require_places(run: RunTable, oracles: Sequence[str]) -> None:
+    """Raise SettingsError where an oracle takes places that there are not, or is none itself."""
+    for name, places in run.places_of.items():
+        named = [each for each in oracles if each]
+        if name not in named:
+            expected = f"an oracle among {', '.join(named)}" if named else "an oracle with a name"
+            remedy = nearest(name, named) or 'Give it one: name = "..." under [oracle].'
+            raise SettingsError("run.places_of", expected, repr(name), remedy)
+        for place in places:
+            if place not in run.places:
+                remedy = nearest(place, [*run.places]) or "Say there how many there are."
+                raise SettingsError(
+                    f"run.places_of.{name}", "places that run.places has", repr(place), remedy
+                )

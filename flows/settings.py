@@ -161,6 +161,9 @@ class RunTable(Table):
         default={},
         description="{vasp = 2}: each evaluation takes one of each; Prefect keeps count of all",
     )
+    places_of: dict[Name, list[Name]] = Field(
+        default={}, description="{emt = []}: which places this oracle takes, where not all"
+    )
 
 
 Oracles: TypeAlias = Annotated[

@@ -20,7 +20,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
 from flows.folder import FILE
-from flows.rig import loaded
+from flows.rig import Setup, loaded
 from flows.tags import sign
 from flows.tasks import evaluate, evaluation
 from flows.tidying import settle_ours
@@ -108,7 +108,7 @@ def candidates(folder: Path, us: Worker) -> Iterator[Candidate]:
     since = monotonic()
     while True:
         setup = loaded(folder)
-        with _taken(folder, setup.rig, us, setup.places) as candidate:
+        with _taken(setup, us) as candidate:
             if candidate is not None:
                 yield candidate
                 since = monotonic()
@@ -122,21 +122,25 @@ def candidates(folder: Path, us: Worker) -> Iterator[Candidate]:
 
 
 @contextmanager
-def _taken(
-    folder: Path, rig: Rig, us: Worker, places: Mapping[str, int]
-) -> Iterator[Candidate | None]:
-    """A candidate that waits, claimed, with the places that an evaluation takes; None without."""
-    if not _is_same(rig) or not any(_waits(rig, us)):
+def _taken(setup: Setup, us: Worker) -> Iterator[Candidate | None]:
+    """A candidate that waits, claimed, with the places that an evaluation takes; None without.
+
+    First one that takes the fewest: what needs no licence does not wait behind what does.
+    """
+    folder, rig = str(setup.folder), setup.rig
+    wanted = [setup.takes(each) for each in _free(setup, us)] if _is_same(rig) else []
+    if not wanted:
         yield None
         return
+    places = min(wanted, key=len)
     with ExitStack() as held:
         if places:  # before the claim: what waits for a place is not being evaluated
-            held.enter_context(concurrency(list(places), lease_duration=LEASE_S, strict=True))
+            held.enter_context(concurrency(places, lease_duration=LEASE_S, strict=True))
         with _hands:
-            free = (each for each in _waits(rig, us) if (str(folder), each.id) not in _held)
-            mine = next((each for each in free if claim(rig, each, us)), None)
+            such = (each for each in _free(setup, us) if setup.takes(each) == places)
+            mine = next((each for each in such if claim(rig, each, us)), None)
             if mine is not None:
-                _held.add((str(folder), mine.id))
+                _held.add((folder, mine.id))
         try:
             yield mine
         except BaseException:
@@ -145,15 +149,16 @@ def _taken(
             raise
         finally:
             if mine is not None:
-                _held.discard((str(folder), mine.id))
+                _held.discard((folder, mine.id))
 
 
-def _waits(rig: Rig, us: Worker) -> Iterator[Candidate]:
+def _free(setup: Setup, us: Worker) -> Iterator[Candidate]:
     """The candidates that nobody alive is at."""
-    campaign = replay(rig)
-    for candidate in waiting(rig.oracle, campaign):
+    campaign = replay(setup.rig)
+    for candidate in waiting(setup.rig.oracle, campaign):
         running = campaign.running.get(candidate.id)
-        if running is None or running.worker == us.name or not us.alive(running):
+        is_free = running is None or running.worker == us.name or not us.alive(running)
+        if is_free and (str(setup.folder), candidate.id) not in _held:
             yield candidate
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from flows import tidying
 from flows.campaign import campaign
+from flows.crew import wanting
 from flows.folder import known, remembered
 from flows.people import hold
 from flows.plain import run
@@ -104,6 +105,46 @@ def stop_at(folder, count):
     hold(folder, "enough", "Ann", "soon")
 
 
+def test_no_shift_is_begun_while_a_campaign_is_paused(make):
+    """It would find nothing to do, end after a minute, and be begun again: all weekend long."""
+    folder = make(batch=4)
+    begin(load(folder).rig)
+    assert len(wanting(load(folder), advance(load(folder).rig), worker(None))) == 4
+    assert wanting(load(folder), hold(folder, "Sunday", "Ann", ""), worker(None)) == []
+
+
+def test_an_oracle_may_take_other_places(make):
+    """Those that are named for it: it is evaluated without Prefect where there are none."""
+    folder = make(evaluations=4, batch=4)
+    text = (folder / "campaign.toml").read_text().replace("[oracle]", '[oracle]\nname = "emt"')
+    (folder / "campaign.toml").write_text(f"{text}places = {{vasp = 1}}\n")
+    begin(load(folder).rig)
+    (asked, *_) = advance(load(folder).rig).pending
+    assert load(folder).takes(asked) == ["vasp"]
+    add(folder, "places_of = {emt = []}\n")
+    assert load(folder).takes(asked) == []
+    begin(load(folder).rig)
+    with _taken(load(folder), worker(None)) as candidate:
+        assert candidate == asked
+
+
+@pytest.mark.parametrize(
+    ("stated", "refused"),
+    [
+        ("{vasp = ['ovens']}", "run.places_of: expected an oracle with a name, got 'vasp'"),
+        ("{emt = ['oven']}", "run.places_of.emt: .* got 'oven'. Did you mean 'ovens'"),
+    ],
+)
+def test_places_of_nobody_are_refused(make, stated, refused):
+    """And places that are counted nowhere."""
+    folder = add(make(), f"places = {{ovens = 1}}\nplaces_of = {stated}\n")
+    if "emt" in stated:
+        text = (folder / "campaign.toml").read_text()
+        (folder / "campaign.toml").write_text(text.replace("[oracle]", '[oracle]\nname = "emt"'))
+    with pytest.raises(SettingsError, match=refused):
+        load(folder)
+
+
 @pytest.mark.usefixtures("prefect")
 def test_a_shift_that_is_told_to_stop_now_ends(make, monkeypatch):
     """As a worker of a pool has begun it: until then it is not taken for dead, however long."""
@@ -181,7 +222,7 @@ def test_a_copy_that_asks_something_else_takes_nothing(make, change, is_same):
     advance(load(folder).rig)
     text = (copy / "campaign.toml").read_text().replace("[oracle]", change or "[oracle]")
     (copy / "campaign.toml").write_text(f"{text}ledger = 'sqlite:///{folder / 'ledger.db'}'\n")
-    with _taken(copy, load(copy).rig, worker(None), {}) as candidate:
+    with _taken(load(copy), worker(None)) as candidate:
         assert (candidate is not None) == is_same
     with nullcontext() if is_same else pytest.raises(SettingsError, match=r"other settings\. Copy"):
         _require_same(copy, load(copy).rig)
