@@ -429,12 +429,16 @@ class Campaign(Facts):
 
     def _replicates(self, candidate: str) -> list[frozenset[str]]:
         """For each target the replicates that are not to be made any more."""
-        held = dict(self.claims.get(candidate, _UNSAID).holding())
-        failed = [each for each in held.values() if isinstance(each, Failed)]
-        over = {each.replicate for each in failed if each.kind not in TRANSIENT}
+        claims = self.claims.get(candidate, _UNSAID)
+        held = {key: (claims.written(key), answer) for key, answer in claims.holding()}
+        over = {
+            replicate
+            for replicate, answer in held.values()
+            if isinstance(answer, Failed) and answer.kind not in TRANSIENT
+        }
         asked = self.problem.fidelity(self.candidates[candidate].fidelity).targets
         return [
-            frozenset(over | {each.replicate for (name, _), each in held.items() if name == target})
+            frozenset(over | {r for (name, _), (r, _) in held.items() if name == target})
             for target in asked
         ]
 

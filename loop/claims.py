@@ -139,7 +139,7 @@ class Claims:
         beaten = self.judged.get(key, frozenset()) | _beaten(claims, now, key)
         left = [each for each in current if said(each, key) not in beaten]
         if len({said(each, key) for each in left}) == 1:
-            return Stance(holds=min(left, key=lambda each: each.replicate))
+            return Stance(holds=left[0])
         if not left and not all(now.values()):
             return Stance()  # a file has taken back what others only repeat
         return Stance(torn=tuple(left or current))
@@ -160,6 +160,11 @@ class Claims:
             holds = self.stance(key).holds
             if holds is not None:
                 yield key, holds
+
+    def written(self, key: Key) -> str:
+        """The replicate as it was written: of the first empty, where anyone has left it so."""
+        told = (claim.answer for claim in self.made[key])
+        return key[1] or min(each.replicate for each in told if each is not None)
 
     def torn(self) -> Torn:
         """The answers that contradict one another, by what they speak of."""

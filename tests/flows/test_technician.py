@@ -68,6 +68,31 @@ def test_a_form_filled_in_where_it_was_is_moved(furnace):
     assert turn()["used"] == 1
 
 
+def test_files_of_ones_own_and_what_may_go_wrong_with_them(furnace):
+    """Letters alone, handed in twice, lines deleted, measured again, two opinions, one mended."""
+    folder, turn = furnace
+    first, second, *_ = (candidate.id for candidate in known(folder)[0].pending)
+
+    def drop(name, *rows):
+        text = "\n".join(["candidate,replicate,hardness", *rows, ""])
+        (folder / "results" / name).write_text(text)
+
+    drop("monday.csv", f"{first[-3:]},,512", f"{second},,410")
+    drop("copy.csv", f"{first},1,512", f"{second},1,410")
+    assert {"used": 2, "duplicate": 2}.items() <= turn().items()
+    (folder / "results" / "copy.csv").unlink()
+    drop("monday.csv", f"{first},2,520")
+    drop("tuesday.csv", f"{second},,420")
+    assert {"used": 2, "conflict": 2, "rejected": 0}.items() <= turn().items()
+    told = (folder / "rejected" / "conflicts.csv").read_text()
+    assert "monday.csv:2" in told
+    assert "tuesday.csv:1" in told
+    drop("tuesday.csv", f"{second},,410")
+    turn()
+    assert [r.values["hardness"] for r in known(folder)[0].results] == [516, 410]
+    assert not (folder / "rejected" / "conflicts.csv").exists()
+
+
 def test_the_page_is_one_page_without_commands():
     """Whoever makes samples needs no terminal."""
     assert len(PAGE.splitlines()) <= 60
