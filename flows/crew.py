@@ -24,6 +24,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.callables import parameter_schema
 
+from flows.folder import digest
 from flows.rig import Setup, loaded
 from flows.shift import shift, shift_task
 from flows.tags import OURS
@@ -62,7 +63,7 @@ def crew(setup: Setup, us: Worker) -> Iterator[Keep]:
     """What keeps as many shifts going as `run.workers` says, wherever campaign.toml wants them."""
     _set_places(setup)
     if setup.pool:
-        pool = _Pool(deployment=_deployed(setup, setup.pool), us=us)
+        pool = _Pool(deployment=deployed(setup, setup.pool), us=us)
         try:
             yield pool.keep
         finally:
@@ -171,16 +172,17 @@ def _runner(setup: Setup) -> TaskRunner[Any]:
     return runner(setup.dask, setup.workers)
 
 
-def _deployed(setup: Setup, pool: str) -> UUID:
+def deployed(setup: Setup, pool: str) -> UUID:
     """The deployment whose runs are shifts of this campaign; made with its pool where not there.
 
+    With a few letters of the folder in its name: there may be two campaigns of one name.
     By module path: a worker imports its own copy of Athanor, and is sent no code.
     """
     with get_client(sync_client=True) as client:
         _make_pool(client, pool)
         return client.create_deployment(
             flow_id=client.create_flow_from_name(shift.name),
-            name=setup.rig.problem.name,
+            name=f"{setup.rig.problem.name} {digest(setup.folder)}",
             work_pool_name=pool,
             entrypoint=f"{shift.fn.__module__}.{shift.fn.__name__}",
             parameter_openapi_schema=parameter_schema(shift).model_dump_for_openapi(),

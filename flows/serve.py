@@ -77,7 +77,7 @@ def server() -> Iterator[Address]:
                 "PREFECT_API_URL",
                 "a Prefect server that answers",
                 f"none at {configured}",
-                "Start it, unset PREFECT_API_URL to have one started here, or use --no-prefect.",
+                "Start it, unset PREFECT_API_URL to get one, or use athanor run --no-prefect.",
             )
         yield Address(api=configured, ours=False)
         return
@@ -116,7 +116,7 @@ def _silent(address: Address, log: Path) -> LoopError:
         f"Prefect's server ({log})",
         f"an answer from {address.api} within {START_S:g} s",
         f"none. It said: {said[-TAIL:] or 'nothing'}",
-        "Use --no-prefect, or start a server yourself and set PREFECT_API_URL.",
+        "Use athanor run --no-prefect, or start a server yourself and set PREFECT_API_URL.",
     )
 
 
@@ -229,5 +229,5 @@ def _listening(port: int | None) -> socket.socket:
         "Prefect's server",
         f"port {port} of 127.0.0.1 to be free" if port else "a free port on 127.0.0.1",
         "another program there" if port else "none",
-        "End that program, or use --no-prefect.",
+        "End that program, or use athanor run --no-prefect.",
     )

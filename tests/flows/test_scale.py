@@ -21,7 +21,7 @@ import pytest
 
 from flows import tidying
 from flows.campaign import campaign
-from flows.crew import wanting
+from flows.crew import deployed, wanting
 from flows.folder import known, remembered
 from flows.people import hold
 from flows.plain import run
@@ -103,6 +103,14 @@ def stop_at(folder, count):
     """Tell a campaign to stop after what is in flight, once it has so many answers."""
     until(lambda: answered(folder) >= count)
     hold(folder, "enough", "Ann", "soon")
+
+
+@pytest.mark.usefixtures("prefect")
+def test_campaigns_of_one_name_have_shifts_of_their_own(make):
+    """Else one counts, and calls off, what the other has asked its pool for."""
+    one, other = (load(add(make(name), 'pool = "ovens"\n')) for name in ("one", "other"))
+    assert deployed(one, "ovens") != deployed(other, "ovens")
+    assert deployed(one, "ovens") == deployed(one, "ovens")
 
 
 def test_no_shift_is_begun_while_a_campaign_is_paused(make):

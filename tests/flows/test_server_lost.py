@@ -124,6 +124,6 @@ def test_a_server_that_cannot_be_reached_is_said(make, start, athanor):
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "expected a Prefect server that answers, got none at http://127.0.0.1:9/api" in said
-    assert "Start it, unset PREFECT_API_URL to have one started here, or use --no-prefect" in said
+    assert "Start it, unset PREFECT_API_URL to get one, or use athanor run --no-prefect" in said
     assert "Traceback" not in said
     assert athanor("run", folder, "--no-prefect").code == 0
