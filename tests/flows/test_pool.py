@@ -336,14 +336,19 @@ import flows.rig
 from pathlib import Path
 from flows.pool import made
 from flows.tables.problem import PoolTable
+from loop.bayes import Bayes
+from tests.loop import rigs
 
+resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9, 2 * 10**9))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 table = PoolTable(kind="pool", name="m", file=sys.argv[2])
 pool = made(table, Path(sys.argv[1]), ())
 asked = pool.ids[::10_000]
 assert [pool.decode(pool.encode(each)) for each in asked] == list(asked)
-assert len(pool.spread(10, 0)) == 10
 assert pool.X.shape == (1_000_000, 6), pool.X.shape
+campaign = rigs.evaluated(rigs.asked(pool), lambda point: {"y": sum(pool.encode(point["m"]))}, 20)
+chosen = Bayes().propose(campaign, 4)
+assert {each.why.origin for each in chosen} == {"model"}
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -351,7 +356,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["pool.parquet", "pool.csv"])
 def test_a_million_rows_fit_in_600_megabytes(tmp_path, file):
-    """Loading, encoding, decoding and a design of 1e6 x 6, above the imports, at the peak."""
+    """Loading 1e6 x 6, a design and a model's batch of four, above the imports, at the peak.
+
+    In a process that may have two gigabytes of data.
+    """
     X = np.random.default_rng(0).normal(size=(1_000_000, 6))
     frame = pd.DataFrame(X.round(6), columns=list("abcdef"))
     frame.insert(0, "id", [f"material-{n}" for n in range(len(X))])
