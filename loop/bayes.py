@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from loop.acquisition.closed import criterion
 from loop.campaign import Campaign
 from loop.choices import Acquisition, Expertise
 from loop.choosing import Choosing
@@ -105,7 +106,8 @@ class Bayes:
         seed: int,
     ) -> list[Candidate]:
         """The candidates after `chosen`, up to `count` together."""
-        chance = feasibility(campaign, self.acquisition)
+        how = criterion(campaign.problem.objective, self.acquisition)
+        chance = feasibility(campaign, how)
         price = cost(campaign, self.cost, self.budget)
         factors = [chance.log_chance] if chance else []
         if price is not None:

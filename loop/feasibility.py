@@ -36,6 +36,7 @@ MANY = 300  # labels from which lengthscales are learnt, by some hundred factors
 SCALE = 100.0  # variance of f: nearly all labels are sure, as what can be made rarely is by chance
 CAUTION = 5.0  # a step t over a border unknown by 1 fails with chance t; t (1 - t)^5 is best at 1/6
 WARY = 10.0  # times so much caution beside a gain whose logarithm has no bottom, such as LogEI's
+BOTTOMED: frozenset[Acquisition] = frozenset({"ucb", "variance", "straddle"})  # all but such
 DOUBT = 20.0  # log units more: what fails likelier than not is hardly worth any gain
 NEAR = 0.05  # of the diagonal of the space: as near to a failure, another is all but sure
 WALL = 1e3  # log units at a failed point: more than any gain, and still with a slope
@@ -105,11 +106,12 @@ class Feasibility:
         return gaps
 
 
-def feasibility(campaign: Campaign, how: Acquisition = "auto") -> Feasibility | None:
+def feasibility(campaign: Campaign, how: Acquisition = "ucb") -> Feasibility | None:
     """What the failures of a campaign teach; None where none is of a kind that teaches.
 
     `how` is the acquisition that it goes with: where a model is sure that nothing is better on this
-    side of a border, LogEI falls by hundreds, and would step over it for want of anything else.
+    side of a border, an expected improvement, be it of a front, falls by hundreds in logarithms,
+    and would step over it for want of anything else.
     """
     space = campaign.problem.space
     refused = {candidate.id for candidate, _ in campaign.failures}
@@ -122,7 +124,7 @@ def feasibility(campaign: Campaign, how: Acquisition = "auto") -> Feasibility | 
     bad, good = ((space.encode(points) - low) / span for points in (failed, made))
     is_known = len(bad) >= FEW and len(good) > 0
     classifier = classify(*_telling(bad, good)) if is_known else None
-    caution = WARY * CAUTION if how == "logei" else CAUTION
+    caution = CAUTION if how in BOTTOMED else WARY * CAUTION
     return Feasibility(low=low, span=span, failed=bad, classifier=classifier, caution=caution)
 
 

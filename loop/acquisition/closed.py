@@ -62,7 +62,7 @@ def worth(ask: Ask, how: Acquisition = "auto", region: Array | None = None) -> W
 
     `region` (k, d) are rows over which pure learning wants to be right.
     """
-    chosen = _default(ask.objective) if how == "auto" else how
+    chosen = criterion(ask.objective, how)
     match chosen:
         case "ucb" | "logei":
             return _improving(ask, chosen)
@@ -83,7 +83,7 @@ def proxies(ask: Ask, how: Acquisition = "auto", region: Array | None = None) ->
 
     For an acquisition by joint draws, the gains of as many different compromises between the goals.
     """
-    chosen = _default(ask.objective) if how == "auto" else how
+    chosen = criterion(ask.objective, how)
     if chosen in {"ucb", "logei", "variance", "straddle"}:
         return [worth(ask, chosen, region)]
     if len(ask.objective.wanted) == 1:
@@ -93,7 +93,10 @@ def proxies(ask: Ask, how: Acquisition = "auto", region: Array | None = None) ->
     return [_improving(ask, "ucb", row) for row in weights]
 
 
-def _default(objective: Objective) -> Closed | Drawn:
+def criterion(objective: Objective, how: Acquisition = "auto") -> Closed | Drawn:
+    """The acquisition by this name, or the default for what is wanted."""
+    if how != "auto":
+        return how
     match objective.way:
         case "scalar" if objective.combine == "auto":
             return "qlogparego"
