@@ -22,6 +22,7 @@ from loop.errors import SettingsError
 from loop.protocols import Declaration, Oracle
 from loop.records import Kind, Problem
 from loop.space.composition import Composition
+from loop.space.parameters import is_named
 from loop.space.pool import Pool
 from loop.units import convert
 from oracles.command import Command
@@ -100,7 +101,8 @@ def _making(table: FolderTable, problem: Problem) -> Making:
 def _reading(table: FolderTable, problem: Problem, folder: Path) -> Reading:
     """How its files are read; SettingsError for what is not in the campaign."""
     targets = problem.objective.names
-    labels = [label for p in problem.space.parameters for label in (p.name, *fields(p))]
+    numbers = [each for each in problem.space.parameters if not is_named(each)]
+    labels = [label for each in numbers for label in (each.name, *fields(each))]
     known = {
         "plausible": targets,
         "detection": targets,

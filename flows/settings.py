@@ -71,10 +71,10 @@ class FolderTable(OracleTable):
     plausible: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
         default={}, description="lowest and highest value that can be, by target"
     )
-    tolerance: dict[str, float] = Field(
+    tolerance: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="how far off a parameter may be made before it is noted"
     )
-    limit: dict[str, float] = Field(
+    limit: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="how far off a parameter may be made before a row is rejected"
     )
     censored: Literal["flag", "limit", "half"] = Field(

@@ -23,6 +23,7 @@ ORACLE = '[oracle]\nkind = "folder"\n'
 ATOMS = (
     '[oracle]\nkind = "atoms"\n[oracle.structure]\nkind = "random-alloy"\ncomposition = "alloy"\n'
 )
+GAS = '[[parameter]]\nname = "gas"\nkind = "categorical"\nvalues = ["Ar", "N2"]\n'
 COST = '[[target]]\nname = "cost"\ngoal = "min"\n'
 STOP = "[stop]\nevaluations = 10\n"
 WHOLE = NAME + PARAMETER + TARGET + ORACLE + STOP
@@ -91,6 +92,14 @@ BROKEN = {
     ),
     "bound without unit": (bounded("strength <= 3"), ["objective.bounds[1]", "strength <= 3 MPa"]),
     "no oracle": (WHOLE.replace(ORACLE, ""), ["oracle", "missing", "Add oracle"]),
+    "a tolerance of names": (
+        WHOLE.replace(TARGET, GAS + TARGET).replace(ORACLE, f"{ORACLE}limit = {{ gas = 1 }}\n"),
+        ["oracle.limit.gas", "one of T", "'gas'"],
+    ),
+    "a negative tolerance": (
+        WHOLE.replace(ORACLE, f"{ORACLE}tolerance = {{ T = -1 }}\n"),
+        ["oracle.tolerance.T", "0", "-1"],
+    ),
     "unknown oracle": (WHOLE.replace("folder", "foldr"), ["oracle.kind", "Did you mean 'folder'?"]),
     "unknown calculator": (
         CALCULATED.replace("[oracle]", '[oracle]\ncalculator = "ase.calculators.emd:EMT"'),
