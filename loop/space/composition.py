@@ -58,9 +58,16 @@ class Composition:
                 f"{where}.step", "a step that divides 1 evenly, such as 0.05", f"{self.step:g}"
             )
         for element, (low, high) in zip(self.elements, self.limits, strict=True):
+            least, most = (self.low or {}).get(element, 0.0), (self.high or {}).get(element, 1.0)
+            if least > most:
+                raise SpaceError(
+                    f"{where}.low.{element}", f"a fraction of at most {most:g}", f"{least:g}"
+                )
             if low > high:
                 raise SpaceError(
-                    f"{where}.low.{element}", f"a fraction of at most {high:g}", f"{low:g}"
+                    f"{where}.step",
+                    f"a step with a multiple from {least:g} to {most:g}, as {element} has them",
+                    f"{self.step:g}",
                 )
         if self.at_most is not None and not 1 <= self.at_most <= len(self.elements):
             raise SpaceError(

@@ -151,6 +151,10 @@ def test_a_choice_needs_two_names(values):
         ({"at_most": 0}, "1 to 3 elements, got 0"),
         ({"at_most": 4}, "1 to 3 elements, got 4"),
         ({"step": 0.3}, "a step that divides 1 evenly"),
+        (
+            {"step": 0.5, "low": {"Cu": 0.1}, "high": {"Cu": 0.4}},
+            r"alloy\.step: expected a step with a multiple from 0\.1 to 0\.4, .* got 0\.5",
+        ),
         ({"step": 0.0}, "a step that divides 1 evenly"),
         ({"low": {"Cu": 0.6, "Au": 0.6}}, "the fractions cannot sum to 1"),
         ({"high": {"Cu": 0.3, "Au": 0.3, "Pd": 0.3}}, "the fractions cannot sum to 1"),
