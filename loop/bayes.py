@@ -83,7 +83,8 @@ class Bayes:
         chosen = list(before)
         for fidelity, most in counts:
             view = beside(campaign, chosen).at(fidelity)
-            first = min(count - len(chosen), max(0, most - len(view.own)))
+            known = sum(each.id not in view.vetoed for each in view.own)
+            first = min(count - len(chosen), max(0, most - known))
             chosen = fill(view, len(chosen) + first, Why(origin="design"), chosen)
         return chosen[len(before) :]
 

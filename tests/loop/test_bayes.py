@@ -151,6 +151,14 @@ def test_a_batch_may_straddle_the_end_of_the_design(asked, origins):
     assert tuple(each.id for each in chosen) == campaign.ids(asked)
 
 
+def test_a_veto_leaves_the_design_as_large():
+    """Who refuses two of four design points gets two others before the model chooses."""
+    vetoes = (Vetoed(candidate=c.id, reason="no") for c in rigs.candidates(PLANE, 2))
+    campaign = rigs.campaign(PLANE, 4, *vetoes)
+    chosen = Bayes(initial=4).propose(campaign, 3)
+    assert [each.why.origin for each in chosen] == ["design", "design", "fallback"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "size"),
     [((rigs.A,), 5), ((rigs.A, rigs.B), 5), ((rigs.A, GAS), 9), ((ALLOY,), 7), ((ALLOY, GAS), 13)],
