@@ -8,7 +8,7 @@ import time
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
@@ -415,6 +415,7 @@ def test_rejected_is_rebuilt_only_where_it_is_missing(tmp_path):
     assert path.read_bytes() == before[0]
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=200) | st.text("candidate,;\t\n\"'0123.[]J ", max_size=80))
 def test_no_content_is_an_exception(tmp_path_factory, content):
     """Whatever a file holds, every row of it is accounted for."""

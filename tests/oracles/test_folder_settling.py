@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.campaign import Campaign
@@ -160,6 +160,7 @@ ROW = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(files=st.lists(st.lists(ROW, max_size=5), max_size=4), names=st.data())
 def test_the_counts_always_add_up(tmp_path_factory, files, names):
     """Rows taken, duplicate and rejected are all the rows there are, file after file."""
