@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ATHANOR_TORCH ?= cpu
-WORKERS ?= 3
+WORKERS ?= 4
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -16,7 +16,7 @@ NO_DEPS := $(if $(filter gpu,$(ATHANOR_TORCH)),,--no-deps)
 demo: $(STAMP)
 	$(BIN)/athanor demo
 
-# One thread per worker, or the workers' BLAS threads fight for the same cores; a worker more than
+# One thread per worker, or the workers' BLAS threads fight for the same cores; two workers more than
 # cores, for tests of processes wait half of their time.
 # loadgroup keeps tests that share an xdist_group (a Prefect server) on one worker.
 test: lint

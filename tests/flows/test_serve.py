@@ -21,8 +21,10 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Scheduled
 
 from flows.folder import known, remembered
+from flows.laboratory import look
 from flows.saying import sentence
 from flows.serving.form import Do
+from flows.serving.turnstile import turnstile
 from flows.tidying import GIVEN_UP
 from loop.records import Paused
 from tests.flows.conftest import ROOT, answer, campaign_folder, lab
@@ -69,6 +71,11 @@ def ended(run: FlowRun, seconds: float = 120) -> tuple[str, str]:
 def called(folder: Path, cause: str) -> list[FlowRun]:
     """The runs that were called for such a cause."""
     return [each for each in flow_runs(folder) if cause in each.parameters.get("cause", "")]
+
+
+def is_seen(folder: Path) -> bool:
+    """Whether a run has looked since a file or the ledger has changed."""
+    return turnstile(folder).seen == (look(folder), known(folder)[0].seq)
 
 
 def kinds(folder: Path) -> Counter[str]:
@@ -270,6 +277,7 @@ def test_what_is_given_up_is_closed_and_asked_again(served, athanor):
         assert each.state is not None
         assert (each.state.name, each.state.message) == ("Cancelled", GIVEN_UP.message)
 
+    until(lambda: is_seen(folder) and not left_open(folder))
     slow = (folder / "measure.py").read_text()
     (folder / "measure.py").write_text(slow.replace("sleep(60.0)", "sleep(0)"))
     text = (folder / "campaign.toml").read_text()
