@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 NO_DEPS := $(if $(filter gpu,$(ATHANOR_TORCH)),,--no-deps)
 
-.PHONY: demo test coverage lint lock clean
+.PHONY: demo test tests coverage lint lock clean
 
 demo: $(STAMP)
 	$(BIN)/athanor demo
@@ -19,8 +19,11 @@ demo: $(STAMP)
 # One thread per worker, or the workers' BLAS threads fight for the same cores; two workers more than
 # cores, for tests of processes wait half of their time.
 # loadgroup keeps tests that share an xdist_group (a Prefect server) on one worker.
-test: lint
+tests: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(COVERAGE)
+
+test: $(STAMP)
+	$(MAKE) --jobs=2 lint tests
 
 coverage:
 	$(MAKE) test COVERAGE=--cov
