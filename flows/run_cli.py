@@ -285,11 +285,10 @@ def _leave(folder: Path) -> None:
     ours, running = family(), found[0].running.values() if found else ()
     flying = sum(each.worker in ours for each in running)
     others = len(running) - flying
+    lost = f"; {flying} in flight are not, and will be asked again" if flying else ""
     elsewhere = f"{others} go on elsewhere. " if others else ""
-    out.print(
-        f"Stopped. {answered} evaluations are on record; {flying} in flight are not, and will be "
-        f"asked again. {elsewhere}Go on: athanor run {folder}"
-    )
+    on = f"Go on: athanor run {folder}"
+    out.print(f"Stopped. {answered} evaluations are on record{lost}. {elsewhere}{on}")
     if flying:
         with suppress(LoopError):  # a campaign.toml that has become wrong meanwhile says so later
             give_up(loaded(folder).rig)

@@ -108,7 +108,7 @@ def test_ctrl_c_says_how_to_go_on(make, athanor, start, sign):
     while answered(folder) == 0:
         time.sleep(0.05)
     process.send_signal(sign)
-    said, _ = process.communicate(timeout=5)
+    said, _ = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "evaluations are on record" in said
     assert f"Go on: athanor run {folder}" in said
