@@ -49,9 +49,19 @@ def deployment(folder: Path) -> DeploymentResponse:
 
 
 def ask(folder: Path, **parameters: object) -> FlowRun:
-    """Fill in the run form of a campaign's deployment, and submit it."""
+    """Fill in the run form of a campaign's deployment, and submit it; again while it is refused.
+
+    On a busy machine another writer may hold the database of Prefect's server for long.
+    """
+    last = time.monotonic() + 120
     with get_client(sync_client=True) as client:
-        return client.create_flow_run_from_deployment(deployment(folder).id, parameters=parameters)
+        while True:
+            try:
+                chosen = deployment(folder).id
+                return client.create_flow_run_from_deployment(chosen, parameters=parameters)
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code != 503 or time.monotonic() > last:
+                    raise
 
 
 def state(run: FlowRun) -> State:
