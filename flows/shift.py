@@ -64,7 +64,7 @@ def shift(folder: str, campaign: str) -> str:
     """
     here = folder_here(folder, campaign)
     sign(campaign)
-    Thread(target=_heed, args=(here,), daemon=True).start()
+    Thread(target=_heed, args=(loaded(here).rig,), daemon=True).start()
     return work(here)
 
 
@@ -85,13 +85,12 @@ def work(folder: Path) -> str:
     return f"{count} evaluations by {name()}"
 
 
-def _heed(folder: Path) -> None:
+def _heed(rig: Rig) -> None:
     """End this process, with what it evaluates, once a person has told the campaign to stop now."""
     is_told = False
     while not is_told:
         sleep(HEED_S)
         with suppress(LoopError, OSError):  # the ledger is away: the shift itself says so
-            rig = loaded(folder).rig
             if is_told := is_dropped(replay(rig)):
                 give_up(rig)
     try:
