@@ -13,7 +13,7 @@ from flows.refusal import nearest
 from flows.returned import tell_conflicts
 from flows.typed import values
 from flows.views import found, praise
-from loop.campaign import Campaign, Result
+from loop.campaign import Campaign
 from loop.corrections import Correction, corrected, correcting
 from loop.decisions import Decision
 from loop.errors import CampaignError
@@ -31,6 +31,7 @@ from loop.people import (
     settled,
     vetoing,
 )
+from loop.ranking import Result
 from loop.records import REAL, Candidate, Json, Problem
 from loop.run import Rig, begin, decide, settle
 

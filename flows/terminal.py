@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flows.views import praise, quantity
-from loop.campaign import Campaign, Result
+from loop.campaign import Campaign
+from loop.ranking import Result
 from loop.run import Rig, is_dropped, replay
 
 LOOK_S = 0.4

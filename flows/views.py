@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 from flows.waiting import why
 from loop.agreement import agreements
-from loop.campaign import Campaign, Result
+from loop.campaign import Campaign
 from loop.objective import Objective, Target
 from loop.people import because
+from loop.ranking import Result
 from loop.records import Event, Health, Json
 from loop.space.values import Point, written
 from loop.spending import spent

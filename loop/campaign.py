@@ -13,10 +13,11 @@ from statistics import fmean, stdev
 
 import numpy as np
 
+from loop import ranking
 from loop.claims import FAILURE, Claims, Torn
 from loop.facts import Facts, folded
-from loop.front import balance, extent, nondominated, reference_point, share
 from loop.ids import nth_id
+from loop.ranking import Result
 from loop.records import (
     REAL,
     TRANSIENT,
@@ -28,24 +29,10 @@ from loop.records import (
     Observation,
     Problem,
 )
-from loop.space.values import Array, Point
+from loop.space.values import Array
 
 CHOSEN = frozenset({"model", "promoted"})  # origins of what past answers have led to
 ATTEMPTS = 3  # a crashed or timed-out evaluation is asked again at most twice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What is known of one candidate: replicates averaged, the point as it was executed.
-
-    `errors` are standard errors of the means, absent where nothing tells them.
-    """
-
-    candidate: Candidate
-    point: Point
-    values: Mapping[str, float]
-    errors: Mapping[str, float]
-    repeats: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +124,10 @@ class Campaign(Facts):
         if any(was is not None for was, _ in changed):
             return False
         new = [now for _, now in changed if now and now.candidate.fidelity == self.fidelity]
-        is_judged_alone = self.problem.objective.way != "scalar"
-        return not new or (is_judged_alone and self._leading((*new, *leaders)) == leaders)
+        objective = self.problem.objective
+        is_judged_alone = objective.way != "scalar"
+        again = (*new, *leaders)
+        return not new or (is_judged_alone and ranking.leading(objective, again) == leaders)
 
     def asked_since(self, before: "Campaign") -> list[Candidate]:
         """The candidates that it has and had not before, oldest first."""
@@ -255,24 +244,12 @@ class Campaign(Facts):
     @property
     def contenders(self) -> tuple[Result, ...]:
         """Results that have every wanted target and keep every bound."""
-        return self._contending(self.results)
-
-    def _contending(self, results: Sequence[Result]) -> tuple[Result, ...]:
-        objective = self.problem.objective
-        names = {target.name for target in objective.wanted}
-        return tuple(r for r in results if names <= set(r.values) and objective.met(r.values))
+        return ranking.contending(self.problem.objective, self.results)
 
     @property
     def front(self) -> tuple[Result, ...]:
         """The contenders that no other beats in every wanted goal, in the order of asking."""
-        return self._unbeaten(self.results)
-
-    def _unbeaten(self, results: Sequence[Result]) -> tuple[Result, ...]:
-        if not self.problem.objective.lead.is_wish:
-            return ()
-        contenders = self._contending(results)
-        kept = nondominated(self.utilities(contenders))
-        return tuple(result for result, stays in zip(contenders, kept, strict=True) if stays)
+        return ranking.unbeaten(self.problem.objective, self.results)
 
     @property
     def ranked(self) -> tuple[Result, ...]:
@@ -280,27 +257,12 @@ class Campaign(Facts):
 
         Where no answer is better than another, as they were asked.
         """
-        contenders, scores = self.contenders, self._scores(self.contenders)
-        if scores is not None:
-            return tuple(contenders[i] for i in np.argsort(-scores, kind="stable"))
-        found: list[Result] = []
-        while contenders and self.problem.objective.lead.is_wish:
-            kept = nondominated(self.utilities(contenders))
-            found += [each for each, stays in zip(contenders, kept, strict=True) if stays]
-            contenders = tuple(each for each, s in zip(contenders, kept, strict=True) if not s)
-        return (*found, *contenders)
+        return ranking.ranked(self.problem.objective, self.results)
 
     @cached_property
     def leaders(self) -> tuple[Result, ...]:
         """What there is to show for it: the best, or the whole front where there is no one best."""
-        return self._leading(self.results)
-
-    def _leading(self, results: Sequence[Result]) -> tuple[Result, ...]:
-        if self.problem.objective.way == "pareto":
-            return self._unbeaten(results)
-        contenders = self._contending(results)
-        scores = self._scores(contenders)
-        return () if scores is None or not contenders else (contenders[int(np.argmax(scores))],)
+        return ranking.leading(self.problem.objective, self.results)
 
     @property
     def gains(self) -> tuple[tuple[Candidate, float | None], ...]:
@@ -314,7 +276,7 @@ class Campaign(Facts):
         Boxes and scales are those of all results so far, so that the steps compare.
         """
         contenders = self.contenders
-        amounts = self._amounts(contenders)
+        amounts = ranking.amounts(self.problem.objective, contenders)
         known = {r.candidate.id: x for r, x in zip(contenders, amounts.tolist(), strict=True)}
         steps: list[tuple[Candidate, float | None]] = []
         gain: float | None = None
@@ -339,13 +301,6 @@ class Campaign(Facts):
         known = [result.values[lead.name] for result in reversed(self.contenders)]
         values = {lead.utility(value): value for value in known}  # the first of equals stays
         return tuple((each, None if gain is None else values[gain]) for each, gain in self.gains)
-
-    def utilities(self, results: Sequence[Result]) -> Array:
-        """The utilities (n, m) of results that have every wanted target, a column each."""
-        wanted = self.problem.objective.wanted
-        values = np.array([[r.values[target.name] for target in wanted] for r in results])
-        columns = values.reshape(len(results), len(wanted)).T
-        return np.array([t.utility(y) for t, y in zip(wanted, columns, strict=True)]).T
 
     def ids(self, count: int) -> tuple[str, ...]:
         """Ids for the next `count` candidates: a number, and a code that betrays a typing error."""
@@ -471,30 +426,6 @@ class Campaign(Facts):
             errors={target: error for target, error in errors.items() if error is not None},
             repeats={target: sum(m.repeats for m in rows) for target, rows in per_target.items()},
         )
-
-    def _scores(self, results: Sequence[Result]) -> Array | None:
-        """By what one of the results (n,) is the best; None where none is."""
-        objective = self.problem.objective
-        match objective.way:
-            case "single":
-                return self.utilities(results)[:, 0]
-            case "scalar":
-                U = self.utilities(results)
-                return balance(U, *extent(U), np.array(objective.weights)) if len(U) else U[:, 0]
-            case "desirability":
-                return np.array([objective.desirability(result.values) for result in results])
-            case "pareto" | "learn" | "level":
-                return None
-
-    def _amounts(self, results: Sequence[Result]) -> Array:
-        """How well it went with the first 1, 2, ... n of the results, or how well each is, (n,)."""
-        scores = self._scores(results)
-        if scores is not None:
-            return scores
-        if self.problem.objective.way != "pareto":
-            return np.arange(1.0, len(results) + 1)
-        U = self.utilities(results)
-        return share(U, reference_point(self.problem.objective, U)) if len(U) else U[:, 0]
 
 
 def is_past(candidate: Candidate) -> bool:

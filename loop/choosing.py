@@ -12,6 +12,7 @@ from loop.campaign import Campaign
 from loop.choices import Acquisition
 from loop.designs import beside, fill, fresh, shared, shortfall
 from loop.health import health
+from loop.ranking import utilities
 from loop.records import Candidate, Health, Why, derive_seed
 from loop.search.largest import Asked, best_of, largest, scan
 from loop.space.pool import Index, Pool
@@ -166,7 +167,7 @@ def _near(campaign: Campaign) -> Array:
     """The best observed points (k, d): those that keep the bounds, else the newest."""
     contenders = list(campaign.contenders)
     if contenders and campaign.problem.objective.lead.is_wish:
-        U = campaign.utilities(contenders)
+        U = utilities(campaign.problem.objective, contenders)
         best = {int(i) for column in U.T for i in np.argsort(-column, kind="stable")[:NEAR_BEST]}
         contenders = [contenders[i] for i in sorted(best)]
     results = contenders or list(campaign.results)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal, Protocol, TypeAlias
 
-from loop.campaign import Campaign, Result
+from loop.campaign import Campaign
 from loop.decisions import Decision
 from loop.errors import CampaignError
+from loop.ranking import Result
 from loop.records import (
     REAL,
     Candidate,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from loop.campaign import Campaign
 from loop.front import reference_point
 from loop.objective import Target
+from loop.ranking import utilities
 from loop.report.drawing import Axis, Frame, Key, Line, Mark, Sheet, Text, raised, spanning
 from loop.report.levels import bounds, marked_values, wanted
 from loop.report.marks import by_origin, failure, origin_keys, state_keys, tip
@@ -76,7 +77,7 @@ def _box(campaign: Campaign) -> str:
     results = campaign.contenders
     if objective.way != "pareto" or not results:
         return ""
-    r = reference_point(objective, campaign.utilities(results))
+    r = reference_point(objective, utilities(objective, results))
     words = []
     for target, utility in zip(objective.wanted, r.tolist(), strict=True):
         match target.goal:

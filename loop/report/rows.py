@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from loop.campaign import Campaign, Result
+from loop.campaign import Campaign
 from loop.objective import Objective
 from loop.people import because
+from loop.ranking import Result
 from loop.records import (
     Attached,
     Candidate,
