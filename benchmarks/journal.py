@@ -16,7 +16,7 @@ Job = TypeVar("Job")
 
 RESAMPLES = 4000
 RESULTS = Path(__file__).with_name("results")  # committed: a later run goes on from them
-CHOICES = "2026-11-24"  # when Athanor last came to choose otherwise: raised with such a change
+CHOICES = "2026-11-27"  # when Athanor last came to choose otherwise: raised with such a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Journal:
 
 
 def dated(method: str) -> str:
-    """The name of a method in the results: Athanor's says which Athanor, `athanor@2026-11-24`."""
+    """The name of a method in the results: Athanor's says which Athanor, `athanor@2026-11-27`."""
     is_own = method.startswith("athanor") and "@" not in method
     return f"{method}@{CHOICES}" if is_own else method
 

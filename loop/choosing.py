@@ -11,13 +11,15 @@ from loop.acquisition.closed import Ask, Chance, proxies, worth
 from loop.campaign import Campaign
 from loop.choices import Acquisition
 from loop.designs import beside, fill, fresh, shared, shortfall
+from loop.errors import ObjectiveError
 from loop.health import health
+from loop.objective import Objective
 from loop.ranking import utilities
 from loop.records import Candidate, Health, Why, derive_seed
 from loop.search.largest import Asked, best_of, largest, scan
 from loop.space.pool import Index, Pool
 from loop.space.space import SearchSpace
-from loop.space.values import Array, Point
+from loop.space.values import Array, Point, ordered
 from loop.surrogate.portfolio import Fitted
 
 NEAR_BEST = 3  # this many of the best observed points are searched around
@@ -110,15 +112,28 @@ class Choosing:
         return scan(worths, pool, _free(self.campaign, pool), self.seed, self.by_row)
 
     def _ask(self, campaign: Campaign, seed: int) -> Ask:
+        fitted, objective = self._question
         return Ask(
-            fitted=self.fitted,
-            objective=campaign.problem.objective,
-            pending=campaign.problem.space.encode(
-                c.point for c in campaign.pending if c.fidelity == campaign.fidelity
+            fitted=fitted,
+            objective=objective,
+            pending=ordered(
+                campaign.problem.space.encode(
+                    c.point for c in campaign.pending if c.fidelity == campaign.fidelity
+                )
             ),
             factors=self.factors,
             seed=seed,
         )
+
+    @cached_property
+    def _question(self) -> tuple[Fitted, Objective]:
+        """The model and the objective, without units: these change no choice."""
+        objective, fitted = self.campaign.problem.objective, self.fitted
+        try:
+            bare = objective.standardised(fitted.shift.tolist(), fitted.scale.tolist())
+        except ObjectiveError:  # two of its numbers are alike beside how far outcomes spread
+            return fitted, objective
+        return fitted.standardised, bare
 
     @cached_property
     def _region(self) -> Array:
@@ -164,11 +179,13 @@ def _free(campaign: Campaign, pool: Pool) -> NDArray[np.bool_]:
 
 
 def _near(campaign: Campaign) -> Array:
-    """The best observed points (k, d): those that keep the bounds, else the newest."""
-    contenders = list(campaign.contenders)
-    if contenders and campaign.problem.objective.lead.is_wish:
+    """The best observed points (k, d) of those that keep the bounds; all where none is best."""
+    contenders = campaign.contenders
+    is_ranked = len(contenders) > 0 and campaign.problem.objective.lead.is_wish
+    results = contenders if is_ranked else campaign.results
+    X = campaign.problem.space.encode(result.point for result in results)
+    if is_ranked:
         U = utilities(campaign.problem.objective, contenders)
-        best = {int(i) for column in U.T for i in np.argsort(-column, kind="stable")[:NEAR_BEST]}
-        contenders = [contenders[i] for i in sorted(best)]
-    results = contenders or list(campaign.results)
-    return campaign.problem.space.encode(r.point for r in results[-4 * NEAR_BEST :])
+        best = {int(i) for u in U.T for i in np.lexsort([*X.T[::-1], -u])[:NEAR_BEST]}
+        X = X[sorted(best)]
+    return ordered(X)

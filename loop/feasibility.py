@@ -24,7 +24,7 @@ from scipy.special import log_ndtr
 from loop.campaign import Campaign
 from loop.choices import Acquisition
 from loop.records import Kind
-from loop.space.values import Array
+from loop.space.values import Array, ordered
 from loop.surrogate.gp import LEAST_LENGTH, Hyper, blocks, covariance
 from loop.surrogate.learning import MOST as MOST_LENGTH
 from loop.surrogate.learning import length_prior, length_slopes, log_prior
@@ -123,14 +123,14 @@ def feasibility(campaign: Campaign, how: Acquisition = "ucb") -> Feasibility | N
     span = np.where(high > low, high - low, 1.0)
     bad, good = ((space.encode(points) - low) / span for points in (failed, made))
     is_known = len(bad) >= FEW and len(good) > 0
-    classifier = classify(*_telling(bad, good)) if is_known else None
+    classifier = classify(*_telling(bad, ordered(good))) if is_known else None
     caution = CAUTION if how in BOTTOMED else WARY * CAUTION
     return Feasibility(low=low, span=span, failed=bad, classifier=classifier, caution=caution)
 
 
 def _telling(bad: Array, good: Array) -> tuple[Array, Array]:
     """Rows (n, d) and labels (n,): the newest failures, and what was made nearest to them."""
-    bad = bad[-MOST // 2 :]
+    bad = ordered(bad[-MOST // 2 :])
     near = np.argsort(cdist(good, bad).min(axis=1), kind="stable")[: MOST - len(bad)]
     return np.vstack([bad, good[np.sort(near)]]), np.repeat([-1.0, 1.0], [len(bad), len(near)])
 

@@ -7,8 +7,8 @@ A bound such as `density <= 12 g/cm^3` is a wish about outcomes, not a constrain
 asked: a candidate can turn out to break it, and is then no answer to the question.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from math import isfinite
 from operator import mul
@@ -21,6 +21,7 @@ Combine: TypeAlias = Literal["auto", "pareto", "scalar", "desirability", "first"
 Way: TypeAlias = Literal["single", "pareto", "scalar", "desirability", "learn", "level"]
 
 WISHES: frozenset[Goal] = frozenset({"max", "min", "match", "window"})  # some values beat others
+DECIMALS = 9  # of a standardised number: further ones depend on the unit in which it was given
 MOST_PARETO = 4  # the cost of a hypervolume grows exponentially with the number of goals
 USED: dict[Goal, frozenset[str]] = {  # which fields a goal takes beside name and unit
     "max": frozenset({"weight", "worst", "best"}),
@@ -92,6 +93,14 @@ class Target:
             raise self._error("weight", "a number above 0", f"{self.weight:g}")
         self._check_ends()
 
+    def standardised(self, shift: float, scale: float) -> "Target":
+        """The same wish of outcomes (y - shift) / scale; ObjectiveError where it has none."""
+        numbers = {name: getattr(self, name) for name in _IN_UNITS}
+        stated: dict[str, Any] = {
+            name: _standard(y, shift, scale) for name, y in numbers.items() if y is not None
+        }
+        return replace(self, **stated)
+
     def _check_ends(self) -> None:
         """Raise ObjectiveError unless `worst` is worse than `best`."""
         if self.worst is None:
@@ -151,7 +160,8 @@ class Target:
         return ObjectiveError(f"target.{self.name}.{key}", expected, got, remedy)
 
 
-_OPTIONAL = ("value", "low", "high", "weight", "worst", "best")
+_IN_UNITS = ("value", "low", "high", "worst", "best")
+_OPTIONAL = (*_IN_UNITS, "weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +249,23 @@ class Objective:
                 return several if count > 1 else "single"
             case "pareto" | "scalar" | "desirability":
                 return self.combine
+
+    def standardised(self, shift: Sequence[float], scale: Sequence[float]) -> "Objective":
+        """The same question of outcomes (y - shift) / scale, a number of each per target.
+
+        Raises:
+            ObjectiveError: where numbers that must differ do not, to nine decimals.
+        """
+        ways = dict(zip(self.names, zip(shift, scale, strict=True), strict=True))
+        return replace(
+            self,
+            targets=tuple(each.standardised(*ways[each.name]) for each in self.targets),
+            bounds=tuple(
+                replace(each, value=_standard(each.value, *ways[each.target]))
+                for each in self.bounds
+            ),
+            reference={name: _standard(y, *ways[name]) for name, y in self.reference.items()},
+        )
 
     def met(self, values: Mapping[str, float]) -> bool:
         """Whether all bounds are known to be kept by these measured values."""
@@ -341,6 +368,11 @@ def _require_ends(target: Target) -> None:
                 "none",
                 f"Add {name}, or combine otherwise.",
             )
+
+
+def _standard(y: float, shift: float, scale: float) -> float:
+    """(y - shift) / scale to nine decimals, in which the unit of y can no longer be seen."""
+    return round((y - shift) / scale, DECIMALS)
 
 
 def _positive(values: Any) -> Any:  # noqa: ANN401

@@ -6,7 +6,8 @@ The gain is optimistic: mean plus twice the standard deviation of what is wanted
 model believes to have been reached (Srinivas et al., Gaussian Process Optimization in the Bandit
 Setting, ICML 2010; the factor as in Liang et al., npj Comput. Mater. 7, 188, 2021). Expected
 improvement is there by name. On the published data sets the optimistic gain found good candidates
-faster and did not get stuck where few data make a model too sure (docs/decisions/0005).
+faster and did not get stuck where few data make a model too sure (docs/decisions/0005). Where a
+value or a window is to be met, nothing is better than to meet it, and one deviation is enough.
 
 Everything here is closed-form in means and standard deviations, so that a pool of a million rows is
 scanned at the price of predicting it, with any expert. Beside pending points, the gain on each of
@@ -35,6 +36,7 @@ from loop.surrogate.portfolio import Fitted, standard
 Chance: TypeAlias = Callable[[Array], Array]  # encoded rows (k, d) -> a log factor (k,)
 
 OPTIMISM = 2.0  # standard deviations above the mean: LCB2 of Liang et al. 2021
+MODEST = 1.0  # where a value is to be met: with 1.4, being unsure of it beats a sure match
 STRADDLE = 1.96  # half of a 95 % interval: Bryan et al., NIPS 2005, equation 3
 COMPROMISES = 8  # between several goals, by which a pool is scanned for a front
 SMOOTH = 0.05  # of the spread of the utility: below it a gain fades out instead of vanishing
@@ -125,11 +127,13 @@ def _improving(ask: Ask, how: Literal["ucb", "logei"], weights: Array | None = N
     if not kept.any():
         return _keeping(ask)
     best, rivals = float(centres[kept].max()), wanted(*ask.fitted.moments(ask.pending))
+    is_met = ask.objective.way == "single" and ask.objective.lead.goal in {"match", "window"}
+    optimism = MODEST if is_met else OPTIMISM
 
     def gain(above: Array, width: Array) -> Array:
         if how == "logei":
             return log_improvement(above, np.maximum(width, LEAST * spread), 0.0)
-        return softened((above + OPTIMISM * width) / (SMOOTH * spread))
+        return softened((above + optimism * width) / (SMOOTH * spread))
 
     def at(X: Array) -> Array:
         mean, sd = ask.fitted.moments(X)
@@ -177,7 +181,7 @@ def _covering(ask: Ask) -> Worth:
     algorithms, Journal of Global Optimization 75 (2019) 3, equation 18, over the boxes that the
     believed front leaves open; pending points count as if they turned out as expected.
     """
-    wishes = [wish(ask.objective, target, ask.seed) for target in ask.objective.wanted]
+    wishes = [wish(ask.objective, target) for target in ask.objective.wanted]
     model = ask.fitted.joined(ask.pending)
     mean, sd, kept = _believed(ask, np.vstack([ask.fitted.data.X, ask.pending]))
     if not kept.any():

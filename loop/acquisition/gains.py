@@ -4,7 +4,7 @@ Notation: y ~ N(mean, sd^2); arrays of any shape, elementwise where nothing else
 """
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from loop.objective import Bound
 from loop.space.values import Array
@@ -52,6 +52,26 @@ def log_side(mean: Array, sd: Array, lower: Array, upper: Array) -> Array:
     with np.errstate(divide="ignore"):  # a side that cannot be reached at all
         side: Array = low + np.log(-np.expm1(np.minimum(high - low, -1e-15)))
     return side
+
+
+def outside(mean: Array, sd: Array, low: float, high: float) -> tuple[Array, Array]:
+    """Mean and standard deviation of how far y ~ N(mean, sd^2) lies outside low..high, exact.
+
+    Below and above are two rectified normals of which one is 0 wherever the other is not.
+    """
+    below, vary = _rectified((low - mean) / sd)
+    above, varies = _rectified((mean - high) / sd)
+    variance = np.maximum(vary + varies - 2 * below * above, 0.0)
+    return sd * (below + above), sd * np.sqrt(variance)
+
+
+def _rectified(a: Array) -> tuple[Array, Array]:
+    """Mean and variance of max(a + e, 0) of e ~ N(0, 1), also where a is far from 0."""
+    far = np.abs(a)
+    tail, density = ndtr(-far), np.exp(-0.5 * far**2) / np.sqrt(2 * np.pi)
+    less = np.maximum(density - far * tail, 0.0)  # the mean of max(e - |a|, 0)
+    vary = np.maximum((far**2 + 1) * tail - far * density - less**2, 0.0)
+    return np.maximum(a, 0.0) + less, np.where(a > 0, 1 - 2 * tail, 0.0) + vary
 
 
 def softened(gain: Array) -> Array:

@@ -1,7 +1,7 @@
 """Wishes: from what a model expects of the targets to what it expects of their utility.
 
-Notation: mean, sd (k, m) of m targets at k rows, in their units; the utility of a target has the
-mean and deviation of the target where it is linear in it, else those of draws of it.
+Notation: mean, sd (k, m) of m targets at k rows, in their units. What is expected of one target's
+utility is exact; a utility of several goals is that of draws of them.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from loop.acquisition.gains import outside
 from loop.errors import ObjectiveError
 from loop.front import balance, extent
 from loop.objective import Objective, Target
@@ -19,7 +20,8 @@ from loop.surrogate.portfolio import Fitted
 
 Wish: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]  # mean, sd (k, m) -> (k,), (k,)
 
-DRAWS = 64  # quasi-Monte-Carlo draws of a utility that is not linear in the targets
+DRAWS = 64  # quasi-Monte-Carlo draws of a utility of several targets
+LEAST = 1e-12  # of a deviation: what surely lies within a window has none
 
 
 def utility(fitted: Fitted, objective: Objective, seed: int, weights: Array | None = None) -> Wish:
@@ -27,30 +29,31 @@ def utility(fitted: Fitted, objective: Objective, seed: int, weights: Array | No
     names = [objective.names.index(t.name) for t in objective.wanted]
     lead = objective.wanted[0]
     if objective.way == "single":
-        return wish(objective, lead, seed)
+        return wish(objective, lead)
     draws = ndtri(qmc.Sobol(len(names), rng=np.random.default_rng(seed)).random(DRAWS))
     scalar = _scalar(fitted, objective, weights)
 
     def drawn(mean: Array, sd: Array) -> tuple[Array, Array]:
         values = mean[None, :, names] + draws[:, None, :] * sd[None, :, names]
         found = scalar(values)
-        return found.mean(axis=0), found.std(axis=0) + 1e-12
+        return found.mean(axis=0), found.std(axis=0) + LEAST
 
     return drawn
 
 
-def wish(objective: Objective, target: Target, seed: int) -> Wish:
-    """The utility of one target."""
+def wish(objective: Objective, target: Target) -> Wish:
+    """The utility of one target that is a wish."""
     index = objective.names.index(target.name)
-    if target.goal in {"max", "min"}:
+    low = target.value if target.low is None else target.low
+    high = target.value if target.high is None else target.high
+    if low is None or high is None:
         return lambda mean, sd: (target.utility(mean[:, index]), sd[:, index])
-    draws = ndtri(qmc.Sobol(1, rng=np.random.default_rng(seed)).random(DRAWS))
 
-    def drawn(mean: Array, sd: Array) -> tuple[Array, Array]:
-        found = target.utility(mean[None, :, index] + draws * sd[None, :, index])
-        return found.mean(axis=0), found.std(axis=0) + 1e-12
+    def missed(mean: Array, sd: Array) -> tuple[Array, Array]:
+        off, width = outside(mean[:, index], sd[:, index], low, high)
+        return -off, width + LEAST
 
-    return drawn
+    return missed
 
 
 def _scalar(

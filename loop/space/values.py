@@ -15,6 +15,11 @@ Value: TypeAlias = float | str | Mapping[str, float]
 Point: TypeAlias = Mapping[str, Value]
 
 
+def ordered(X: Array) -> Array:
+    """Rows X (n, d) in the order of their columns, so that it does not matter how they came."""
+    return X[np.lexsort(X.T[::-1])]
+
+
 def written(point: Point) -> str:
     """A point for people: `Ni0.53Pd0.06Pt0.41, T = 600`."""
     parts = []

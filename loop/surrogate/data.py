@@ -9,7 +9,7 @@ none is known it is learnt, together for all, from the spread of repeated measur
 the model cannot explain; where some are, each row keeps to what is known of it.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -24,7 +24,7 @@ from loop.space.values import Array, Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Rows in the order in which their points were first asked; `ids` (n) who asked first.
+    """Rows in the order of their columns, whoever was asked first; `ids` (n) who that was.
 
     `columns` (d) are the labels of X; `Yvar` (n, m) known variances of Y, else NaN; `counts` (n, m)
     how many measurements a value averages; `within` and `freedom` (m,) the sum of squares and the
@@ -56,7 +56,7 @@ class _Row:
 def training_data(campaign: Campaign) -> Data:
     """The measured results of a campaign, whenever they came; nothing retracted."""
     targets = campaign.problem.objective.names
-    rows = _rows(campaign)
+    rows, X = _rows(campaign)
     shape = (len(rows), len(targets))
     Y, Yvar, counts = np.full(shape, nan), np.full(shape, nan), np.ones(shape)
     within, freedom = np.zeros(len(targets)), np.zeros(len(targets))
@@ -74,7 +74,7 @@ def training_data(campaign: Campaign) -> Data:
         ids=tuple(row.candidate for row in rows),
         columns=campaign.problem.space.columns,
         targets=targets,
-        X=campaign.problem.space.encode(row.point for row in rows),
+        X=X,
         Y=Y,
         Yvar=Yvar,
         counts=counts,
@@ -83,22 +83,28 @@ def training_data(campaign: Campaign) -> Data:
     )
 
 
-def identities(space: SearchSpace, points: Sequence[Point]) -> list[Hashable]:
+def identities(space: SearchSpace, points: Sequence[Point]) -> list[bytes]:
     """What makes each point the point it is: the id of a pool's row, else its encoded columns."""
     if space.pool is not None:
-        return [str(space.complete(point)[space.pool.name]) for point in points]
-    return list(space.keys(space.encode(points)))
+        return [str(space.complete(point)[space.pool.name]).encode() for point in points]
+    return space.keys(space.encode(points))
 
 
-def _rows(campaign: Campaign) -> list[_Row]:
-    """One row per distinct point, with all that was measured there."""
-    answers = list(_answers(campaign))
-    marks = identities(campaign.problem.space, [point for _, point, _, _ in answers])
-    rows: dict[Hashable, _Row] = {}
+def _rows(campaign: Campaign) -> tuple[list[_Row], Array]:
+    """One row per distinct point, with all that was measured there, and its columns (n, d).
+
+    In the order of their columns; where those are alike, of their ids.
+    """
+    space, answers = campaign.problem.space, list(_answers(campaign))
+    marks = identities(space, [point for _, point, _, _ in answers])
+    rows: dict[bytes, _Row] = {}
     for mark, (candidate, point, target, measured) in zip(marks, answers, strict=True):
         row = rows.setdefault(mark, _Row(candidate, point, {}))
         row.measured.setdefault(target, []).append(measured)
-    return list(rows.values())
+    found = [rows[mark] for mark in sorted(rows)]
+    X = space.encode(row.point for row in found)
+    order = np.lexsort(X.T[::-1])
+    return [found[place] for place in order], X[order]
 
 
 def _answers(campaign: Campaign) -> Iterator[tuple[str, Point, str, Measured]]:

@@ -16,6 +16,7 @@ from typing import Protocol, Self, assert_never
 import numpy as np
 
 from loop.choices import Expertise
+from loop.objective import DECIMALS
 from loop.records import Prediction
 from loop.space.values import Array
 from loop.surrogate.data import Data
@@ -117,6 +118,19 @@ class Fitted:
             )
         return answers
 
+    @property
+    def standardised(self) -> "Fitted":
+        """The same experts of outcomes without units: (y - shift) / scale."""
+        data = replace(
+            self.data,
+            Y=np.round((self.data.Y - self.shift) / self.scale, DECIMALS),
+            Yvar=np.round(self.data.Yvar / self.scale / self.scale, DECIMALS),
+            within=np.round(self.data.within / self.scale / self.scale, DECIMALS),
+        )
+        return replace(
+            self, data=data, shift=np.zeros_like(self.shift), scale=np.ones_like(self.scale)
+        )
+
     def joined(self, X: Array) -> "Fitted":
         """Beside pending rows X (p, d): means stay, uncertainty shrinks around them."""
         if len(X) == 0:
@@ -171,10 +185,10 @@ def standardised(data: Data, index: int, low: Array, span: Array) -> tuple[Sampl
     shift, scale = standard(data.Y[known, index])
     samples = Samples(
         X=(data.X[known] - low) / span,
-        y=(data.Y[known, index] - shift) / scale,
-        known=data.Yvar[known, index] / scale / scale,  # whose square may be no number
+        y=np.round((data.Y[known, index] - shift) / scale, DECIMALS),
+        known=np.round(data.Yvar[known, index] / scale / scale, DECIMALS),  # scale^2 may overflow
         counts=data.counts[known, index],
-        within=float(data.within[index]) / scale / scale,
+        within=round(float(data.within[index]) / scale / scale, DECIMALS),
         freedom=float(data.freedom[index]),
     )
     return samples, shift, scale

@@ -174,6 +174,28 @@ def test_units_do_not_change_what_is_better(target, factor, shift):
     assert np.allclose(np.diff(two), factor * np.diff(one), atol=1e-9 * factor)
 
 
+def test_without_units_every_number_is_where_it_was():
+    """Ends, bounds and the reference point move along with the outcomes."""
+    hard = Target(name="hardness", goal="window", low=2.0, high=4.0)
+    objective = Objective(
+        targets=(hard, CHEAP),
+        bounds=(Bound(target="cost", sense="<=", value=30.0),),
+        combine="pareto",
+        reference={"cost": 50.0},
+    )
+    bare = objective.standardised((3.0, 10.0), (2.0, 20.0))
+    assert (bare.targets[0].low, bare.targets[0].high) == (-0.5, 0.5)
+    assert bare.targets[1] == CHEAP
+    assert (bare.bounds[0].value, bare.reference) == (1.0, {"cost": 2.0})
+
+
+def test_a_window_too_narrow_for_nine_decimals_is_none():
+    """Beside how far outcomes spread, its two ends are one number."""
+    narrow = Target(name="y", goal="window", low=1.0, high=1.0 + 1e-6)
+    with pytest.raises(ObjectiveError, match="low below high"):
+        Objective(targets=(narrow,)).standardised((0.0,), (1e6,))
+
+
 @pytest.mark.parametrize(
     ("target", "shares"),
     [

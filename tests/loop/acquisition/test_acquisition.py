@@ -1,15 +1,19 @@
 """The acquisition: the right criterion for the occasion, and the numbers that it should give."""
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.stats import norm, spearmanr
 
 from loop.acquisition.closed import Ask, proxies, worth
-from loop.acquisition.gains import log_improvement, log_kept
+from loop.acquisition.gains import log_improvement, log_kept, outside
 from loop.designs import fresh
 from loop.objective import Bound, Target
 from loop.surrogate import bridge
@@ -97,6 +101,30 @@ def test_improvement_is_that_of_botorch_deep_into_the_tail():
         mark = best * ask.fitted.scale[0] + ask.fitted.shift[0]
         ours = log_improvement(mean, sd, mark) - np.log(ask.fitted.scale[0])
         assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+@given(
+    mean=st.floats(-8, 8), sd=st.floats(1e-3, 5), ends=st.tuples(st.floats(-5, 5), st.floats(0, 4))
+)
+def test_how_far_outside_a_window_is_exact(mean, sd, ends):
+    """Mean and deviation as by quadrature; a mirrored question has the same answer to the bit."""
+    low, high = ends[0], sum(ends)
+
+    reach = mean + 12 * sd * np.array([-1, 1])
+    stretches = list(pairwise([reach[0], *np.clip([low, high], *reach), reach[1]]))
+
+    def moment(power):
+        def inner(y):
+            off = max(low - y, 0.0) + max(y - high, 0.0)
+            return off**power * norm.pdf(y, mean, sd)
+
+        return sum(quad(inner, *stretch)[0] for stretch in stretches)
+
+    first, second = moment(1), moment(2)
+    found = outside(np.array([mean]), np.array([sd]), low, high)
+    assert found[0] == pytest.approx(first, rel=1e-6, abs=1e-9)
+    assert found[1] == pytest.approx(np.sqrt(max(second - first**2, 0.0)), rel=1e-5, abs=1e-6)
+    assert found == outside(np.array([-mean]), np.array([sd]), -high, -low)
 
 
 def test_the_tail_of_improvement_is_smooth():

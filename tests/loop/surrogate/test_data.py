@@ -31,17 +31,17 @@ def measured_at(*points, errors=(), repeats=(), events=()):
 
 
 def test_training_data_are_what_was_measured():
-    """A row per measured point, NaN where a target or an error is missing."""
+    """A row per measured point, in the order of columns; NaN where a target or an error is not."""
     problem = rigs.asked(Continuous(name="a", low=0.0, high=2.0), targets=(rigs.Y, rigs.Z))
     first, second, third = rigs.candidates(problem, 3)
     with_error = replace(rigs.measured(first, y=1.0, z=2.0), errors={"z": 0.5})
-    answers = rigs.observed(rigs.measured(third, z=3.0), rigs.failed(second), with_error)
+    answers = rigs.observed(with_error, rigs.failed(second), rigs.measured(third, z=3.0))
     got = training_data(rigs.campaign(problem, 3, *answers))
-    assert got.ids == (first.id, third.id)
-    assert np.array_equal(got.X, problem.space.encode([first.point, third.point]))
-    assert np.array_equal(got.Y, [[1.0, 2.0], [np.nan, 3.0]], equal_nan=True)
-    assert np.array_equal(got.Yvar, [[np.nan, 0.25], [np.nan, np.nan]], equal_nan=True)
-    assert np.array_equal(got.known(0), [True, False])
+    assert got.ids == (third.id, first.id)
+    assert np.array_equal(got.X, problem.space.encode([third.point, first.point]))
+    assert np.array_equal(got.Y, [[np.nan, 3.0], [1.0, 2.0]], equal_nan=True)
+    assert np.array_equal(got.Yvar, [[np.nan, np.nan], [np.nan, 0.25]], equal_nan=True)
+    assert np.array_equal(got.known(0), [False, True])
 
 
 def test_candidates_at_one_point_are_one_row():
@@ -131,4 +131,4 @@ def test_rows_of_a_pool_are_told_apart_by_id():
     got = training_data(rigs.replayed(problem, chosen, answers))
     assert got.Y[:, 0].tolist() == [1.0, 1.0]
     assert got.counts[:, 0].tolist() == [2.0, 1.0]
-    assert identities(problem.space, [c.point for c in chosen]) == ["p", "q", "p"]
+    assert identities(problem.space, [c.point for c in chosen]) == [b"p", b"q", b"p"]
