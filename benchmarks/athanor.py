@@ -88,14 +88,17 @@ class PoolAthanor:
         return self.told.cpu
 
 
-def pool(settings: str) -> Callable[[Table, int], PoolAthanor]:
+MORE = Target(name="y")
+
+
+def pool(settings: str, target: Target = MORE) -> Callable[[Table, int], PoolAthanor]:
     """How to open Athanor on a pool; `settings` are `name=value,...` of Bayes, empty its own."""
 
     def opened(table: Table, seed: int) -> PoolAthanor:
         problem = Problem(
             name=table.name,
             space=SearchSpace(parameters=(rows(table.X),)),
-            objective=Objective(targets=(Target(name="y"),)),
+            objective=Objective(targets=(target,)),
             seed=seed,
         )
         return PoolAthanor(told=Told(problem=problem, proposer=proposer(settings, 2)))
@@ -148,15 +151,20 @@ class SpaceAthanor:
         return self.told.wall
 
 
-def space(function: Function, settings: str, seed: int) -> SpaceAthanor:
-    """Athanor opened on the space of a function; `settings` as of `pool`."""
+def space(
+    function: Function, settings: str, seed: int, wanted: Target | None = None
+) -> SpaceAthanor:
+    """Athanor opened on the space of a function; `settings` as of `pool`.
+
+    What is `wanted` of its one target, if not as much as possible.
+    """
     reference = dict(zip(function.targets, function.worst, strict=True))
     several = len(function.targets) > 1
     problem = Problem(
         name=function.name,
         space=SearchSpace(parameters=tuple(map(_parameter, function.parameters))),
         objective=Objective(
-            targets=tuple(Target(name=name) for name in function.targets),
+            targets=(wanted,) if wanted else tuple(map(_more, function.targets)),
             combine="auto",
             reference=reference if several else {},
         ),
@@ -164,6 +172,10 @@ def space(function: Function, settings: str, seed: int) -> SpaceAthanor:
     )
     told = Told(problem=problem, proposer=proposer(settings, function.starts))
     return SpaceAthanor(told=told, function=function)
+
+
+def _more(name: str) -> Target:
+    return Target(name=name)
 
 
 def learn_on_all(*, yes: bool) -> None:

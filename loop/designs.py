@@ -67,7 +67,7 @@ def fill(
     Shortfall where there are fewer; with the values that `chosen` have of what a batch shares.
     """
     seed = derive_seed(campaign.problem.seed, "design")
-    found = list(chosen)
+    why, found = replace(why, seed=seed), list(chosen)
     while len(found) < count:
         space, after = shared(campaign.problem.space, found), beside(campaign, found)
         more = 1 if space.shared else count - len(found)

@@ -25,8 +25,7 @@ from loop.campaign import Campaign
 from loop.choices import Acquisition
 from loop.records import Kind
 from loop.space.values import Array, ordered
-from loop.surrogate.gp import LEAST_LENGTH, Hyper, blocks, covariance
-from loop.surrogate.learning import MOST as MOST_LENGTH
+from loop.surrogate.gp import LEAST_LENGTH, MOST_LENGTH, Hyper, blocks, covariance
 from loop.surrogate.learning import length_prior, length_slopes, log_prior
 
 IMPOSSIBLE: frozenset[Kind] = frozenset({"infeasible", "not_converged"})

@@ -26,7 +26,8 @@ Kernel: TypeAlias = Literal["matern", "rbf", "linear"]
 
 LEAST_LENGTH = 0.025  # BoTorch's bound on lengthscales: shorter ones only fit noise
 LEAST_NOISE = 1e-4  # BoTorch's bound on an inferred noise variance
-NEAR_LEAST = 1.01 * LEAST_LENGTH
+MOST_LENGTH = 1e3  # lengthscales and weights beyond it no longer change a prediction
+NEAR = 1.01  # a bound is reached within so much of it
 MOST_NOISE = 0.9  # of the outcomes' variance: the model explains next to nothing
 NOISY = "noise as large as the spread of the outcomes"
 BLOCK = 2048  # rows predicted at once: the block of k(x, X) stays in cache for a few hundred points
@@ -143,14 +144,8 @@ class Process:
 
         `columns` are the names of the d inputs.
         """
-        said = [
-            f"{column}: lengthscale at its lower bound"
-            for column, length in zip(columns, self.hyper.lengths, strict=True)
-            if length <= NEAR_LEAST and self.hyper.kernel != "linear"
-        ]
-        if self.hyper.noise >= MOST_NOISE * max(float(np.var(self.y)), LEAST_NOISE):
-            said.append(NOISY)
-        return tuple(said)
+        lengths = self.hyper.lengths if self.hyper.kernel != "linear" else np.empty(0)
+        return at_ends(lengths, self.noise, self.y, columns)
 
 
 def covariance(hyper: Hyper, X: Array, Z: Array) -> Array:
@@ -166,6 +161,20 @@ def covariance(hyper: Hyper, X: Array, Z: Array) -> Array:
             return profile
         case _:
             assert_never(hyper.kernel)
+
+
+def at_ends(lengths: Array, noise: float, y: Array, columns: Sequence[str]) -> tuple[str, ...]:
+    """Which lengthscales (d or 0,) are at a bound; whether the noise is as large as y (n,) spreads.
+
+    The least noise is no complaint: most calculations have none.
+    """
+    said = [
+        f"{column}: lengthscale at its {'lower bound' if length < 1 else 'upper bound: no effect'}"
+        for column, length in zip(columns, lengths, strict=False)
+        if not LEAST_LENGTH * NEAR < length < MOST_LENGTH / NEAR
+    ]
+    is_noisy = noise >= MOST_NOISE * max(float(np.var(y)), LEAST_NOISE)
+    return (*said, *([NOISY] if is_noisy else []))
 
 
 def own_variance(hyper: Hyper, X: Array) -> Array:

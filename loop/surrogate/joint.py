@@ -24,17 +24,16 @@ from loop.space.values import Array
 from loop.surrogate.gp import (
     LEAST_LENGTH,
     LEAST_NOISE,
-    MOST_NOISE,
-    NOISY,
+    MOST_LENGTH,
     Hyper,
     Kernel,
+    at_ends,
     blocks,
     cholesky,
     covariance,
     inverted,
 )
 from loop.surrogate.learning import (
-    MOST,
     NOISE_PRIOR,
     Samples,
     length_prior,
@@ -171,13 +170,7 @@ class Joint:
 
     def at_bounds(self, columns: Sequence[str]) -> tuple[str, ...]:
         """What the fit has driven to the end of its range."""
-        said = [
-            f"{column}: lengthscale at its lower bound"
-            for column, length in zip(columns, self.hyper.lengths, strict=True)
-            if length <= 1.01 * LEAST_LENGTH
-        ]
-        is_noisy = self.noise >= MOST_NOISE * max(float(np.var(self.y)), LEAST_NOISE)
-        return (*said, *([NOISY] if is_noisy else []))
+        return at_ends(self.hyper.lengths, self.noise, self.y, columns)
 
     def _cross(self, X: Array, i: int) -> Array:
         """Covariance of all rows with rows X (m, d) of fidelity i, as (n, m)."""
@@ -208,7 +201,9 @@ def related(real: Samples, others: dict[str, Samples], kernel: Kernel) -> Joint:
         -2.0,
         np.full(f, log(LEAST_NOISE)),
     ]
-    high = np.r_[np.full(d, log(MOST)), np.full(f, 2.0), np.full(f, 3.0), 2.0, np.full(f, 0.0)]
+    high = np.r_[
+        np.full(d, log(MOST_LENGTH)), np.full(f, 2.0), np.full(f, 3.0), 2.0, np.full(f, 0.0)
+    ]
     found = []
     for sign in (1.0, -1.0):
         z = np.r_[1.0, np.full(f - 1, sign)]

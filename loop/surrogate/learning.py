@@ -19,6 +19,7 @@ from loop.space.values import Array
 from loop.surrogate.gp import (
     LEAST_LENGTH,
     LEAST_NOISE,
+    MOST_LENGTH,
     SQRT5,
     Hyper,
     Kernel,
@@ -31,7 +32,6 @@ from loop.surrogate.gp import (
 )
 
 LEAST_KNOWN = 1e-6  # a stated noise variance below it leaves the covariance barely positive
-MOST = 1e3  # lengthscales and weights beyond it no longer change a prediction
 NOISE_PRIOR = (-4.0, 1.0)  # log-normal: BoTorch's, Hvarfner et al. section 4
 ROUNDS = 100  # iterations of the fit at most: it takes 20 to 40
 
@@ -85,7 +85,7 @@ def learn(samples: Samples, kernel: Kernel) -> Process:
         args=(samples, kernel),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(lowest, log(MOST)) for lowest in low],
+        bounds=[(lowest, log(MOST_LENGTH)) for lowest in low],
         options={"maxiter": ROUNDS, "ftol": 1e-7, "gtol": 1e-4},
     )
     return settled(found.x, samples, kernel)

@@ -156,7 +156,9 @@ def chosen_in(case):
 def test_it_begins_with_a_design():
     """The first candidates are the design's own, and say so."""
     campaign = Campaign.replay(PLANE, [Opened(problem=PLANE)])
-    assert tuple(Bayes().propose(campaign, 3)) == rigs.candidates(PLANE, 3)
+    chosen = tuple(Bayes().propose(campaign, 3))
+    assert chosen == rigs.candidates(PLANE, 3)
+    assert all(isinstance(each.why.seed, int) for each in chosen)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,16 @@ from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scal
 from gpytorch.mlls.exact_marginal_log_likelihood import ExactMarginalLogLikelihood
 from scipy.optimize import approx_fprime
 
-from loop.surrogate.gp import Process
-from loop.surrogate.learning import Samples, _loss, learn, log_posterior, settled, start
+from loop.surrogate.gp import Hyper, Process
+from loop.surrogate.learning import (
+    Samples,
+    _loss,
+    conditioned,
+    learn,
+    log_posterior,
+    settled,
+    start,
+)
 
 KERNELS = ["matern", "rbf", "linear"]
 UNKNOWN, KNOWN, SOME = np.nan, 0.02, "some"
@@ -200,6 +208,15 @@ def test_a_fit_at_its_bounds_says_so(kernel, known, said):
     y = np.where(np.arange(120) % 2, 1.0, -1.0)
     data = Samples(X=X, y=y, known=np.full(120, known), counts=np.ones(120))
     assert said in learn(data, kernel).at_bounds(["T"])[0]
+
+
+def test_a_column_without_effect_is_named():
+    """A lengthscale at the upper bound: whatever the column is, the model does not care."""
+    X = np.random.default_rng(0).random((20, 2))
+    data = Samples(X=X, y=X[:, 0], known=np.full(20, 1e-4), counts=np.ones(20))
+    hyper = Hyper(kernel="rbf", lengths=np.array([1.0, 1e3]), noise=1e-4, mean=0.0)
+    said = ("q: lengthscale at its upper bound: no effect",)
+    assert conditioned(hyper, data).at_bounds(["p", "q"]) == said
 
 
 def test_some_rows_are_the_same_rows_each_time():
