@@ -36,7 +36,7 @@ from loop.surrogate.portfolio import Fitted, standard
 Chance: TypeAlias = Callable[[Array], Array]  # encoded rows (k, d) -> a log factor (k,)
 
 OPTIMISM = 2.0  # standard deviations above the mean: LCB2 of Liang et al. 2021
-MODEST = 1.0  # where a value is to be met: with 1.4, being unsure of it beats a sure match
+MODEST = 1.0  # where a value is to be met: from 1.33 on, to be unsure of it beats a sure match
 STRADDLE = 1.96  # half of a 95 % interval: Bryan et al., NIPS 2005, equation 3
 COMPROMISES = 8  # between several goals, by which a pool is scanned for a front
 SMOOTH = 0.05  # of the spread of the utility: below it a gain fades out instead of vanishing
