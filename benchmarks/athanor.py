@@ -164,7 +164,7 @@ def space(
         name=function.name,
         space=SearchSpace(parameters=tuple(map(_parameter, function.parameters))),
         objective=Objective(
-            targets=(wanted,) if wanted else tuple(map(_more, function.targets)),
+            targets=(wanted,) if wanted else tuple(Target(name=name) for name in function.targets),
             combine="auto",
             reference=reference if several else {},
         ),
@@ -172,10 +172,6 @@ def space(
     )
     told = Told(problem=problem, proposer=proposer(settings, function.starts))
     return SpaceAthanor(told=told, function=function)
-
-
-def _more(name: str) -> Target:
-    return Target(name=name)
 
 
 def learn_on_all(*, yes: bool) -> None:

@@ -5,7 +5,8 @@
 
 On what is kept back from other decisions: the pools of `compositions.py`, without the one whose
 numbers are distances already, and the functions of `problems.KEPT`. The value to be met is a
-quantile of all there is, of a function of 512 points.
+quantile of all there is, of a function of 512 points. By name, --problem takes the others of
+`problems` with one target and those of `pools.py` as well: MODEST was chosen without them.
 
 Pools: two random starts, one row at a time, until half of the 5 % that come nearest is found, or
 AT_MOST evaluations; the result is how many there were. Functions: the starts and LATER points more;
@@ -40,7 +41,7 @@ import plain_botorch
 from journal import RESULTS, Journal, dated, ratio, spread
 from loop.objective import Target
 from pools import HALF, Array
-from problems import KEPT
+from problems import FUNCTIONS, KEPT
 
 ROOT = Path(__file__).parents[1]
 POOLS = tuple(name for name in compositions.SETS if name != "expt_gap")
@@ -49,6 +50,7 @@ QUANTILES = (0.5, 0.85)
 AT_MOST = 150  # evaluations of a run in a pool
 LATER = 20  # evaluations of a function after its starts
 FLOOR = 1e-3  # of the spread: nearer to the value than this, nobody is better
+EVERY = FUNCTIONS | KEPT
 KEYS = ("problem", "quantile", "method", "seed")
 
 
@@ -81,19 +83,19 @@ def main(  # noqa: PLR0913
     Example: python benchmarks/matching.py --problem branin --method athanor --seeds 3
     """
     journal = Journal(file=out, keys=KEYS)
-    failures: list[str] = []
+    chosen, failures = problem or [*KEPT, *POOLS], list[str]()
     if not summary:
         done = journal.done()
         jobs = [
             Job(problem=p, quantile=q, method=m, seed=seed, data=data)
             for seed in range(seeds)
-            for p in problem or [*KEPT, *POOLS]
+            for p in chosen
             for q in QUANTILES
             for m in map(dated, method or METHODS)
             if (p, q, m, seed) not in done
         ]
         failures = journal.run(play, jobs, workers, "meeting")
-    report(list(journal.rows()), dated(against))
+    report([row for row in journal.rows() if row["problem"] in chosen], dated(against))
     for failure in failures:
         print("failed:", failure)
     if failures:
@@ -104,7 +106,7 @@ def play(job: Job) -> dict[str, Any]:
     """One run: its result, and the CPU seconds of all its asks."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # BoTorch's, of an optimisation that it starts again
-    result, cpu = (_on_function if job.problem in KEPT else _in_pool)(job)
+    result, cpu = (_on_function if job.problem in EVERY else _in_pool)(job)
     return {
         **{key: getattr(job, key) for key in KEYS},
         "result": float(f"{result:.6g}"),
@@ -138,7 +140,7 @@ def _in_pool(job: Job) -> tuple[float, float]:
 
 def _on_function(job: Job) -> tuple[float, float]:
     """How far off the nearest true value is, over the spread of the function; CPU seconds."""
-    function = KEPT[job.problem]
+    function = EVERY[job.problem]
     everywhere = np.array([function.value(point)[0] for point in function.design(512, 99)])
     value, wide = float(np.quantile(everywhere, job.quantile)), float(np.std(everywhere))
     points = function.design(function.starts, job.seed)
@@ -175,7 +177,7 @@ def report(rows: list[dict[str, Any]], against: str) -> None:
     """A table for pools and one for functions, each with everyone against one method."""
     console = Console(width=150)
     for is_pool, title in ((True, "pools: evaluations"), (False, "functions: off by, of spread")):
-        found = [row for row in rows if (row["problem"] not in KEPT) is is_pool]
+        found = [row for row in rows if (row["problem"] not in EVERY) is is_pool]
         if found:
             _print(console, title, found, against)
 
