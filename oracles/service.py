@@ -115,24 +115,27 @@ class Service:
 
     def _answer(self, candidate: Candidate, client: httpx.Client) -> Observation:
         began = heard = time.monotonic()
-        place = trouble = ""  # where to ask on, once the server has the candidate
+        place = ""  # where to ask on, once the server has the candidate
+        said = trouble = ""  # by the server, last; and of the request after it, where it failed
         while (left := began + self.wall_s - time.monotonic()) > 0:
             match self._ask(candidate, client, place, left):
                 case str(trouble):
                     if time.monotonic() - heard >= (self.patience_s or self.wall_s):
                         break
                 case Reply(status=HTTPStatus.NOT_FOUND) if place:
-                    heard, place, trouble = time.monotonic(), "", "it has forgotten the candidate"
+                    heard, place = time.monotonic(), ""
+                    said, trouble = "it has forgotten the candidate", ""
                 case Reply(status=status, location=location) if status in WORKING:
-                    heard, trouble = time.monotonic(), "it is still at it"
+                    heard, said, trouble = time.monotonic(), "it is still at it", ""
                     place = location or place or f"{self.url.rstrip('/')}/{candidate.id}"
                 case Reply(status=status) if status in BUSY - self.statuses.keys():
-                    heard, trouble = time.monotonic(), f"it is busy, status {status}"
+                    heard, said, trouble = time.monotonic(), f"it is busy, status {status}", ""
                 case Reply() as reply:
                     return self._judged(candidate, reply, self._source(began))
             left = began + self.wall_s - time.monotonic()
             time.sleep(max(0.0, min(self.poll_s, left)))
-        message = f"no answer from {self.url} in {time.monotonic() - began:.3g} s: {trouble}"
+        why = ", then ".join(filter(None, (said, trouble)))
+        message = f"no answer from {self.url} in {time.monotonic() - began:.3g} s: {why}"
         return Failed(
             candidate=candidate.id, kind="timeout", message=message, source=self._source(began)
         )

@@ -111,6 +111,19 @@ def test_patience_is_not_for_a_server_that_is_at_it(tmp_path):
     assert (answer.kind, "it is still at it" in answer.message) == ("timeout", True)
 
 
+def test_what_it_said_last_is_told_when_it_falls_silent(tmp_path):
+    """Both why the last request failed and what was known before."""
+
+    def says(_question, look):
+        if look > 1:
+            time.sleep(0.7)
+        return value({}, 202)
+
+    with server(says) as served:
+        answer = ask(service(served.url, tmp_path, wall_s=0.5))
+    assert "it is still at it, then ReadTimeout" in answer.message
+
+
 def test_a_silent_server_does_not_hold_us(tmp_path):
     """One that takes the question and never replies is left at the wall limit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
