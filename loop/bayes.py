@@ -20,6 +20,7 @@ from loop.replicates import hinges
 from loop.surrogate.data import Data, training_data
 from loop.surrogate.outliers import downweighted
 from loop.surrogate.portfolio import Fitted, fit
+from loop.threads import one_thread
 
 LEAST = 2  # measured values of a target without which there is nothing to fit
 
@@ -45,6 +46,10 @@ class Bayes:
 
     def propose(self, campaign: Campaign, count: int) -> Sequence[Candidate]:
         """`count` candidates, each with why it was chosen; Shortfall where there are no more."""
+        with one_thread():
+            return self._proposed(campaign, count)
+
+    def _proposed(self, campaign: Campaign, count: int) -> Sequence[Candidate]:
         space = campaign.problem.space
         initial = self.initial if self.initial is not None else design_size(space)
         chosen = self._design(campaign, initial, count)

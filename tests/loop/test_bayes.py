@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
+from threadpoolctl import ThreadpoolController
 
 from loop.acquisition.closed import Ask, worth
 from loop.bayes import Bayes
@@ -22,7 +23,7 @@ from loop.errors import PoolExhausted, Shortfall
 from loop.objective import Bound, Goal, Objective, Target
 from loop.records import Observed, Opened, Proposed, Retracted, Vetoed
 from loop.run import turns
-from loop.search.largest import APART
+from loop.search.largest import APART, largest
 from loop.space.composition import Composition
 from loop.space.parameters import Categorical, Continuous, Discrete, Ordinal
 from loop.space.pool import Listing, pool
@@ -631,6 +632,27 @@ def test_fewer_results_than_parameters_are_enough():
     chosen = Bayes(initial=3).propose(after(problem, rough(problem), 3), 2)
     cause = "3 points in 8 dimensions: fewer than two for each"
     assert [(c.why.origin, c.why.cause) for c in chosen] == [("model", cause)] * 2
+
+
+@pytest.mark.parametrize(("said", "during"), [(None, 1), ("2", 2)])
+def test_it_chooses_by_one_thread_unless_told_otherwise(monkeypatch, said, during):
+    """However many threads there are before and after."""
+    if said is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    libraries = ThreadpoolController().select(user_api="blas")
+    seen: set[int] = set()
+
+    def found(*arguments):
+        seen.update(each["num_threads"] for each in libraries.info())
+        return largest(*arguments)
+
+    monkeypatch.setattr("loop.choosing.largest", found)
+    with libraries.limit(limits=2):
+        Bayes().propose(after(PLANE, rough(PLANE), 8), 1)
+        assert {each["num_threads"] for each in libraries.info()} == {2}
+    assert seen == {during}
 
 
 def test_retracting_the_best_changes_the_choice_but_frees_no_point():
