@@ -31,10 +31,11 @@ import peers
 import plain_botorch
 from journal import RESULTS, Journal, dated, difference, ratio, spread
 from pools import Array
-from problems import FUNCTIONS, KEPT, Function, Point
+from problems import FUNCTIONS, KEPT, MIXED, Function, Point
 
 METHODS = ("sobol", "botorch", "baybe", "ax", "athanor")
 PEERS = ("baybe", "ax")
+KNOWN = FUNCTIONS | KEPT | MIXED
 FLOOR = 1e-3  # of the regret of the starts: closer to the best than this, nobody is better
 
 Next = Callable[[Sequence[Point], Array, int], Point]
@@ -63,6 +64,7 @@ def main(  # noqa: PLR0913
     against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "athanor",
     *,
     kept: Annotated[bool, typer.Option("--kept", help="The functions kept back.")] = False,
+    mixed: Annotated[bool, typer.Option("--mixed", help="The mixed ones kept back.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Only print what is there.")] = False,
 ) -> None:
     """Run what is missing, then print regrets and seconds.
@@ -71,7 +73,7 @@ def main(  # noqa: PLR0913
     """
     journal = Journal(file=out, keys=("function", "method", "seed", "evaluations"))
     methods, against = [dated(name) for name in method or METHODS], dated(against)
-    functions = function or list(KEPT if kept else FUNCTIONS)
+    functions = function or [*(KEPT if kept else ()), *(MIXED if mixed else ())] or list(FUNCTIONS)
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]
@@ -98,7 +100,7 @@ def play(job: Job) -> dict[str, Any]:
     """One run: the regret after every evaluation, and the CPU seconds of every ask."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # BoTorch's, of an optimisation that it starts again
-    function = (FUNCTIONS | KEPT)[job.function]
+    function = KNOWN[job.function]
     ask = opened(job.method, function, job.seed)
     points = function.design(function.starts, job.seed)
     Y = [function.measured(point, job.seed * 1009 + n) for n, point in enumerate(points)]
@@ -147,7 +149,7 @@ def opened(method: str, function: Function, seed: int) -> Next:
 def report(rows: list[dict[str, Any]], against: str) -> None:
     """A table per function, and everyone's seconds over those of one method."""
     console = Console(width=150)
-    for name, function in (FUNCTIONS | KEPT).items():
+    for name, function in KNOWN.items():
         found = [row for row in rows if row["function"] == name]
         if found:
             _of_function(console, function, found, against)

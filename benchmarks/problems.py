@@ -15,7 +15,9 @@ zdt2          ZDT2 in six numbers (a front that is not convex), signs turned, re
 
 Kept back, to decide defaults on, by name or --kept: branin, hartmann3, ackley5 (its best off the
 centre, at 0.3 of each range), levy5, rosenbrock4, and hartmann3n and levy5n with noise of about a
-tenth of their spread.
+tenth of their spread. With --mixed, the five without noise over again, in spreads below their best,
+with two categories c and s: c moves the whole function along every axis, and each pair has a height
+of its own, between 0 and 1, and one has 1.2.
 
 With one target the regret is best possible - best true value so far; with two, the share of the
 largest hypervolume that is not yet covered. Points are mappings from parameter name to value.
@@ -288,5 +290,48 @@ KEPT = {
         _kept("levy5", Levy(dim=5), 11),
         _kept("levy5n", Levy(dim=5), 11, noise=3.0),
         _kept("rosenbrock4", Rosenbrock(dim=4), 9),
+    )
+}
+
+
+def _with_categories(base: Function, sizes: tuple[int, int], seed: int) -> Function:
+    """A function of `KEPT` that two categories move and lift; `best` is the height of one pair."""
+    rng = np.random.default_rng(seed)
+    moved = rng.uniform(-0.25, 0.25, (sizes[0], len(base.parameters)))
+    heights = rng.uniform(0.0, 1.0, sizes)
+    heights[rng.integers(sizes[0]), rng.integers(sizes[1])] = 1.2
+    spread = np.std([base.value(point)[0] for point in base.design(512, 99)])
+
+    def value(point: Point) -> Array:
+        c, s = int(point["c"][1:]), int(point["s"][1:])
+        at = {}
+        for parameter, by in zip(base.parameters, moved[c], strict=True):
+            u = (point[parameter.name] - parameter.low) / (parameter.high - parameter.low) + by
+            u = 1 - abs(1 - abs(u))  # what leaves the range comes back from its end
+            at[parameter.name] = parameter.low + u * (parameter.high - parameter.low)
+        lifted: Array = (base.value(at) - base.best) / spread + heights[c, s]
+        return lifted
+
+    categories = tuple(
+        Parameter(name=name, kind="category", values=tuple(f"{name}{n}" for n in range(size)))
+        for name, size in zip("cs", sizes, strict=True)
+    )
+    return Function(
+        name=f"mixed_{base.name}",
+        parameters=(*categories, *base.parameters),
+        value=value,
+        best=1.2,
+        starts=12,
+    )
+
+
+MIXED = {
+    function.name: function
+    for function in (
+        _with_categories(KEPT["branin"], (4, 3), 1),
+        _with_categories(KEPT["hartmann3"], (5, 2), 2),
+        _with_categories(KEPT["levy5"], (3, 3), 3),
+        _with_categories(KEPT["rosenbrock4"], (6, 2), 4),
+        _with_categories(KEPT["ackley5"], (4, 4), 5),
     )
 }
