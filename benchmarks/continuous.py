@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/continuous.py --seeds 20 --workers 2
     .venv/bin/python benchmarks/continuous.py --summary
+    .venv/bin/python benchmarks/continuous.py --kept --mixed
 
 Forty evaluations one at a time, the first ones the same Sobol points for every method; `problems`
 has the functions, and what regret means there. `botorch` is plain BoTorch as its tutorials do it;
