@@ -4,13 +4,12 @@ Commands print here; what they do stands in modules of its own.
 """
 
 import json
-import os
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from flows.arguments import AsJson, By, Dir, Output, Why, out
+from flows.arguments import AsJson, By, Dir, Output, Why, one_thread, out
 
 lab = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -85,7 +84,7 @@ def ingest(
 
     Example: athanor lab ingest my-lab --dry-run
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    one_thread()
     from flows.ingesting import ingest, summary, table
 
     verdicts = ingest(folder.absolute(), dry_run=dry_run, console=out)

@@ -131,8 +131,10 @@ def test_an_element_without_a_lattice_is_refused(symbol):
 
 
 def test_a_salt_of_metals_is_physical():
-    """CsAu has 61 % of the volume of its elements: a = 4.263 angstrom (measured)."""
+    """CsAu has 61 % of the volume of its elements, a = 4.263 angstrom (measured); half is none."""
     geometry(bulk("CsAu", "cesiumchloride", a=4.263), "as measured")
+    with pytest.raises(Refusal, match="half as large"):
+        geometry(bulk("CsAu", "cesiumchloride", a=4.263 / 2 ** (1 / 3)), "half as large")
 
 
 def platinum():
