@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/continuous.py --seeds 20 --workers 2
     .venv/bin/python benchmarks/continuous.py --summary
-    .venv/bin/python benchmarks/continuous.py --kept --mixed
+    .venv/bin/python benchmarks/continuous.py --kept --mixed --noisy
 
 Forty evaluations one at a time, the first ones the same Sobol points for every method; `problems`
 has the functions, and what regret means there. `botorch` is plain BoTorch as its tutorials do it;
@@ -32,11 +32,11 @@ import peers
 import plain_botorch
 from journal import RESULTS, Journal, dated, difference, ratio, spread
 from pools import Array
-from problems import FUNCTIONS, KEPT, MIXED, Function, Point
+from problems import FUNCTIONS, KEPT, MIXED, NOISY, Function, Point
 
 METHODS = ("sobol", "botorch", "baybe", "ax", "athanor")
 PEERS = ("baybe", "ax")
-KNOWN = FUNCTIONS | KEPT | MIXED
+KNOWN = FUNCTIONS | KEPT | MIXED | NOISY
 FLOOR = 1e-3  # of the regret of the starts: closer to the best than this, nobody is better
 
 Next = Callable[[Sequence[Point], Array, int], Point]
@@ -66,6 +66,7 @@ def main(  # noqa: PLR0913
     *,
     kept: Annotated[bool, typer.Option("--kept", help="The functions kept back.")] = False,
     mixed: Annotated[bool, typer.Option("--mixed", help="The mixed ones kept back.")] = False,
+    noisy: Annotated[bool, typer.Option("--noisy", help="The noisy ones kept back.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="Only print what is there.")] = False,
 ) -> None:
     """Run what is missing, then print regrets and seconds.
@@ -74,7 +75,10 @@ def main(  # noqa: PLR0913
     """
     journal = Journal(file=out, keys=("function", "method", "seed", "evaluations"))
     methods, against = [dated(name) for name in method or METHODS], dated(against)
-    functions = function or [*(KEPT if kept else ()), *(MIXED if mixed else ())] or list(FUNCTIONS)
+    back = [(KEPT, kept), (MIXED, mixed), (NOISY, noisy)]
+    functions = (
+        function or [name for some, wanted in back if wanted for name in some] or [*FUNCTIONS]
+    )
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]

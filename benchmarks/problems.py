@@ -15,9 +15,10 @@ zdt2          ZDT2 in six numbers (a front that is not convex), signs turned, re
 
 Kept back, to decide defaults on, by name or --kept: branin, hartmann3, ackley5 (its best off the
 centre, at 0.3 of each range), levy5, rosenbrock4, and hartmann3n and levy5n with noise of about a
-tenth of their spread. With --mixed, the five without noise over again, in spreads below their best,
-with two categories c and s: c moves the whole function along every axis, and each pair has a height
-of its own, between 0 and 1, and one has 1.2.
+tenth of their spread. With --noisy, six whose noise is a fifth to three fifths of their spread.
+With --mixed, the five without noise over again, in spreads below their best, with two categories c
+and s: c moves the whole function along every axis, and each pair has a height of its own, between
+0 and 1, and one has 1.2; and yield0 to yield9, of the kind of mixed6, heights and places drawn.
 
 With one target the regret is best possible - best true value so far; with two, the share of the
 largest hypervolume that is not yet covered. Points are mappings from parameter name to value.
@@ -32,7 +33,17 @@ import numpy as np
 import scipy
 import torch
 from botorch.test_functions.multi_objective import ZDT2, BraninCurrin
-from botorch.test_functions.synthetic import Ackley, Branin, Hartmann, Levy, Rosenbrock
+from botorch.test_functions.synthetic import (
+    Ackley,
+    Branin,
+    DixonPrice,
+    Griewank,
+    Hartmann,
+    Levy,
+    Michalewicz,
+    Rosenbrock,
+    StyblinskiTang,
+)
 
 from pools import Array
 
@@ -41,8 +52,7 @@ Point = Mapping[str, Any]
 
 CATALYSTS = ("Pd", "Ni", "Cu", "Fe")
 SOLVENTS = ("DMF", "water", "THF")
-W = np.array([[0.70, 0.55, 0.92], [0.60, 1.00, 0.50], [0.80, 0.45, 0.65], [0.40, 0.75, 0.60]])
-BEST_AT = np.array([0.25, 0.70, 0.50, 0.85]), np.array([0.60, 0.30, 0.80]), np.array([4, 9, 6, 11])
+HEIGHTS = [[0.70, 0.55, 0.92], [0.60, 1.00, 0.50], [0.80, 0.45, 0.65], [0.40, 0.75, 0.60]]
 PURE = np.array([0.6, 0.9, 0.3, 0.8, 0.5])
 BLEND = {(0, 1): 1.2, (0, 3): 1.6, (1, 2): 0.8, (2, 4): 1.1, (3, 4): -0.9, (0, 4): 0.5}
 PEAK, WIDTH = np.array([0.0, 0.5, 0.3, 0.0, 0.2]), 0.15
@@ -177,17 +187,25 @@ def hypervolume(values: Array, worst: Sequence[float]) -> float:
     return float(area)
 
 
-def mixed6(point: Point) -> Array:
-    """The yield of `mixed6`, in the module's docstring."""
-    c, s = CATALYSTS.index(point["catalyst"]), SOLVENTS.index(point["solvent"])
-    a, b, k = BEST_AT[0][c], BEST_AT[1][s], BEST_AT[2][c]
-    gap = (
-        8 * (point["x1"] - a) ** 2
-        + 8 * (point["x2"] - b) ** 2
-        + (point["n"] - k) ** 2 / 9
-        + 6 * (point["x3"] - 0.3 - 0.4 * point["x1"]) ** 2
-    )
-    return np.array([100 * W[c, s] / (1 + gap)])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yield:
+    """The yield of `mixed6` in the module's docstring: its heights W (4, 3), a, b and k."""
+
+    heights: Array
+    a: Array
+    b: Array
+    k: Array
+
+    def __call__(self, point: Point) -> Array:
+        """The yield, as (1,)."""
+        c, s = CATALYSTS.index(point["catalyst"]), SOLVENTS.index(point["solvent"])
+        gap = (
+            8 * (point["x1"] - self.a[c]) ** 2
+            + 8 * (point["x2"] - self.b[s]) ** 2
+            + (point["n"] - self.k[c]) ** 2 / 9
+            + 6 * (point["x3"] - 0.3 - 0.4 * point["x1"]) ** 2
+        )
+        return np.array([100 * self.heights[c, s] / (1 + gap)])
 
 
 def mixture5(point: Point) -> Array:
@@ -237,22 +255,44 @@ def _hartmann(name: str, noise: float) -> Function:
     )
 
 
+def _yielding(name: str, value: Yield) -> Function:
+    return Function(
+        name=name,
+        parameters=(
+            Parameter(name="catalyst", kind="category", values=CATALYSTS),
+            Parameter(name="solvent", kind="category", values=SOLVENTS),
+            Parameter(name="n", kind="integer", low=1, high=12),
+            *_reals(3),
+        ),
+        value=value,
+        best=100.0,
+        starts=12,
+    )
+
+
+def _another_yield(number: int) -> Function:
+    """One like `mixed6`, its heights and places drawn."""
+    rng = np.random.default_rng([7, number])
+    heights = rng.uniform(0.4, 0.95, (4, 3))
+    heights[rng.integers(4), rng.integers(3)] = 1.0
+    a, b = rng.uniform(0.15, 0.85, 4), rng.uniform(0.15, 0.85, 3)
+    drawn = Yield(heights=heights, a=a, b=b, k=rng.integers(2, 12, 4))
+    return _yielding(f"yield{number}", drawn)
+
+
 FUNCTIONS = {
     function.name: function
     for function in (
         _hartmann("hartmann6", 0.0),
         _hartmann("hartmann6n", 0.3),
-        Function(
-            name="mixed6",
-            parameters=(
-                Parameter(name="catalyst", kind="category", values=CATALYSTS),
-                Parameter(name="solvent", kind="category", values=SOLVENTS),
-                Parameter(name="n", kind="integer", low=1, high=12),
-                *_reals(3),
+        _yielding(
+            "mixed6",
+            Yield(
+                heights=np.array(HEIGHTS),
+                a=np.array([0.25, 0.70, 0.50, 0.85]),
+                b=np.array([0.60, 0.30, 0.80]),
+                k=np.array([4, 9, 6, 11]),
             ),
-            value=mixed6,
-            best=100.0,
-            starts=12,
         ),
         Function(
             name="mixture5",
@@ -280,16 +320,30 @@ FUNCTIONS = {
     )
 }
 
+ACKLEY = Ackley(dim=5, bounds=[(-9.0, 21.0)] * 5)
+
 KEPT = {
     function.name: function
     for function in (
         _kept("branin", Branin(), 5),
         _kept("hartmann3", Hartmann(dim=3), 7),
         _kept("hartmann3n", Hartmann(dim=3), 7, noise=0.1),
-        _kept("ackley5", Ackley(dim=5, bounds=[(-9.0, 21.0)] * 5), 11),
+        _kept("ackley5", ACKLEY, 11),
         _kept("levy5", Levy(dim=5), 11),
         _kept("levy5n", Levy(dim=5), 11, noise=3.0),
         _kept("rosenbrock4", Rosenbrock(dim=4), 9),
+    )
+}
+
+NOISY = {
+    function.name: function
+    for function in (
+        _kept("ackley5n", ACKLEY, 11, noise=0.4),
+        _kept("dixonprice5n", DixonPrice(dim=5), 11, noise=4e4),
+        _kept("griewank4n", Griewank(dim=4, bounds=[(-500.0, 700.0)] * 4), 9, noise=30.0),
+        _kept("michalewicz5n", Michalewicz(dim=5), 11, noise=0.3),
+        _kept("rosenbrock4n", Rosenbrock(dim=4), 9, noise=2e5),
+        _kept("styblinski6n", StyblinskiTang(dim=6), 12, noise=40.0),
     )
 }
 
@@ -333,5 +387,6 @@ MIXED = {
         _with_categories(KEPT["levy5"], (3, 3), 3),
         _with_categories(KEPT["rosenbrock4"], (6, 2), 4),
         _with_categories(KEPT["ackley5"], (4, 4), 5),
+        *map(_another_yield, range(10)),
     )
 }

@@ -123,6 +123,7 @@ class Bayes:
             campaign=campaign,
             fitted=fitted,
             how=self.acquisition,
+            is_warned=chance is not None,
             seed=seed,
             factors=tuple(factors),
             by_row=price.by_row if price else None,

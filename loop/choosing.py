@@ -30,7 +30,8 @@ REGION = 512  # points over which pure learning wants to be right
 class Choosing:
     """One model, and the candidates that are chosen by it.
 
-    `by_row` (N,) is added to the worth of the rows of a pool: what their features do not tell.
+    `by_row` (N,) is added to the worth of the rows of a pool: what their features do not tell. It
+    `is_warned` by failures.
     """
 
     campaign: Campaign
@@ -39,6 +40,7 @@ class Choosing:
     seed: int
     factors: tuple[Chance, ...] = ()
     by_row: Array | None = None
+    is_warned: bool = False
 
     def next(self, chosen: Sequence[Candidate], count: int) -> Candidate:
         """The candidate after `chosen`, valued beside the pending and those; Shortfall of none."""
@@ -113,16 +115,16 @@ class Choosing:
 
     def _ask(self, campaign: Campaign, seed: int) -> Ask:
         fitted, objective = self._question
+        space = campaign.problem.space
         return Ask(
             fitted=fitted,
             objective=objective,
             pending=ordered(
-                campaign.problem.space.encode(
-                    c.point for c in campaign.pending if c.fidelity == campaign.fidelity
-                )
+                space.encode(c.point for c in campaign.pending if c.fidelity == campaign.fidelity)
             ),
             factors=self.factors,
             seed=seed,
+            is_open=self.how == "auto" and space.pool is None and not self.is_warned,
         )
 
     @cached_property

@@ -13,7 +13,7 @@ B = I + sqrt(W) K sqrt(W).
 """
 
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
@@ -26,7 +26,7 @@ from loop.choices import Acquisition
 from loop.records import Kind
 from loop.space.values import Array, ordered
 from loop.surrogate.gp import LEAST_LENGTH, MOST_LENGTH, Hyper, blocks, covariance
-from loop.surrogate.learning import length_prior, length_slopes, log_prior
+from loop.surrogate.learning import length_slopes, log_normal
 
 IMPOSSIBLE: frozenset[Kind] = frozenset({"infeasible", "not_converged"})
 FEW = 3  # failures: fewer say nothing about where a border runs
@@ -137,7 +137,7 @@ def _telling(bad: Array, good: Array) -> tuple[Array, Array]:
 def classify(X: Array, y: Array) -> Classifier:
     """The classifier of largest approximate posterior over lengthscales. X (n, d), y (n,)."""
     few = np.sort(np.random.default_rng(0).permutation(len(y))[:MANY])
-    centre, spread = length_prior("matern", X.shape[1])
+    centre, spread = _length_prior(X.shape[1])
     found = minimize(
         _loss,
         np.full(X.shape[1], max(centre - spread**2, log(LEAST_LENGTH))),
@@ -169,7 +169,7 @@ def _loss(theta: Array, X: Array, y: Array) -> tuple[float, Array]:
     s = 0.5 * (np.diag(K) - np.einsum("ij,ij->j", C, C)) * thirds
     u = s - R @ (K @ s)
     M = 0.5 * (np.outer(a, a) - R) + 0.5 * (np.outer(u, slopes) + np.outer(slopes, u))
-    prior, prior_slope = log_prior(hyper.lengths, *length_prior("matern", len(theta)))
+    prior, prior_slope = log_normal(hyper.lengths, *_length_prior(len(theta)))
     slope = hyper.scale * length_slopes(hyper, X, K, M)
     return -float(density + prior), -(slope + prior_slope)
 
@@ -217,3 +217,8 @@ def _factor(K: Array, root: Array) -> Array:
 
 def _hyper(theta: Array) -> Hyper:
     return Hyper(kernel="matern", lengths=np.exp(theta), noise=0.0, mean=0.0, scale=SCALE)
+
+
+def _length_prior(d: int) -> tuple[float, float]:
+    """Centre and spread of BoTorch's log-normal: a border often hangs on few of the parameters."""
+    return sqrt(2) + 0.5 * log(d), sqrt(3)

@@ -4,10 +4,11 @@
 
 The gain is optimistic: mean plus twice the standard deviation of what is wanted, above the best the
 model believes to have been reached (Srinivas et al., Gaussian Process Optimization in the Bandit
-Setting, ICML 2010; the factor as in Liang et al., npj Comput. Mater. 7, 188, 2021). Expected
-improvement is there by name. On the published data sets the optimistic gain found good candidates
-faster and did not get stuck where few data make a model too sure (docs/decisions/0005). Where a
-value or a window is to be met, nothing is better than to meet it, and one deviation is enough.
+Setting, ICML 2010; the factor as in Liang et al., npj Comput. Mater. 7, 188, 2021): it finds many
+good candidates soon, which is what a list is searched for. The one best point is found sooner by
+expected improvement, which takes its place where a choice is open (`Ask.is_open`) and next to no
+noise is learnt: docs/decisions/0005. Where a value or a window is to be met, nothing is better than
+to meet it, and one deviation is enough.
 
 Everything here is closed-form in means and standard deviations, so that a pool of a million rows is
 scanned at the price of predicting it, with any expert. Beside pending points, the gain on each of
@@ -36,6 +37,7 @@ from loop.surrogate.portfolio import Fitted, standard
 Chance: TypeAlias = Callable[[Array], Array]  # encoded rows (k, d) -> a log factor (k,)
 
 OPTIMISM = 2.0  # standard deviations above the mean: LCB2 of Liang et al. 2021
+QUIET = 0.1  # of the variance of the outcomes: noise below it leaves the best in little doubt
 MODEST = 1.0  # where a value is to be met: from 1.33 on, to be unsure of it beats a sure match
 STRADDLE = 1.96  # half of a 95 % interval: Bryan et al., NIPS 2005, equation 3
 COMPROMISES = 8  # between several goals, by which a pool is scanned for a front
@@ -49,7 +51,8 @@ HARDLY = 1e-9  # a deviation that leaves a utility as that of its mean
 class Ask:
     """What an acquisition has to go by: the model, what is wanted, and what already waits.
 
-    `pending` (p, d) are encoded rows; `factors` are added to the worth of every row.
+    `pending` (p, d) are encoded rows; `factors` are added to the worth of every row. A choice
+    `is_open` where neither a list nor failures limit it, and by default: not by name.
     """
 
     fitted: Fitted
@@ -57,6 +60,7 @@ class Ask:
     pending: Array
     factors: tuple[Chance, ...] = ()
     seed: int = 0
+    is_open: bool = False
 
 
 def worth(ask: Ask, how: Acquisition = "auto", region: Array | None = None) -> Worth:
@@ -66,6 +70,8 @@ def worth(ask: Ask, how: Acquisition = "auto", region: Array | None = None) -> W
     """
     chosen = criterion(ask.objective, how)
     match chosen:
+        case "ucb" if _is_plain(ask):
+            return _improving(ask, "logei")
         case "ucb" | "logei":
             return _improving(ask, chosen)
         case "logehvi":
@@ -112,6 +118,15 @@ def criterion(objective: Objective, how: Acquisition = "auto") -> Closed | Drawn
             return "straddle"
         case _:
             assert_never(objective.way)
+
+
+def _is_plain(ask: Ask) -> bool:
+    """Whether the one best point is to be found, and nothing casts doubt on the best so far."""
+    lead = ask.objective.lead
+    if not ask.is_open or len(ask.pending) or ask.objective.way != "single":
+        return False
+    noise = ask.fitted.experts[ask.objective.names.index(lead.name)].noise
+    return lead.goal in {"max", "min"} and noise < QUIET
 
 
 def _improving(ask: Ask, how: Literal["ucb", "logei"], weights: Array | None = None) -> Worth:

@@ -1,7 +1,7 @@
 """Exact Gaussian-process regression by one Cholesky factor: predict, and leave one out.
 
-The same model as BoTorch's SingleTaskGP with its dimension-scaled log-normal priors (Hvarfner et
-al., Vanilla Bayesian Optimization Performs Great in High Dimensions, ICML 2024), on numpy alone.
+The same model as BoTorch's SingleTaskGP, but for the prior of its lengthscales (`learning`), on
+numpy alone.
 Why by hand: a fit costs a tenth of one through automatic differentiation, a pool of a million rows
 is predicted in N n^2 multiply-adds without an N x N matrix, and leaving one out is free. The
 hyperparameters, which `learning` finds, go into a BoTorch model where an acquisition needs one
@@ -164,14 +164,14 @@ def covariance(hyper: Hyper, X: Array, Z: Array) -> Array:
 
 
 def at_ends(lengths: Array, noise: float, y: Array, columns: Sequence[str]) -> tuple[str, ...]:
-    """Which lengthscales (d or 0,) are at a bound; whether the noise is as large as y (n,) spreads.
+    """Which lengthscales (d or 0,) are at their bound; whether noise is as large as y (n,) spreads.
 
     The least noise is no complaint: most calculations have none.
     """
     said = [
-        f"{column}: lengthscale at its {'lower bound' if length < 1 else 'upper bound: no effect'}"
+        f"{column}: lengthscale at its lower bound"
         for column, length in zip(columns, lengths, strict=False)
-        if not LEAST_LENGTH * NEAR < length < MOST_LENGTH / NEAR
+        if length <= LEAST_LENGTH * NEAR
     ]
     is_noisy = noise >= MOST_NOISE * max(float(np.var(y)), LEAST_NOISE)
     return (*said, *([NOISY] if is_noisy else []))

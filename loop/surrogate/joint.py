@@ -38,7 +38,7 @@ from loop.surrogate.learning import (
     Samples,
     length_prior,
     length_slopes,
-    log_prior,
+    log_normal,
     start,
 )
 
@@ -333,8 +333,8 @@ def _slopes(hyper: Shared, X: Array, which: NDArray[np.int_], M: Array, K: Array
 
 def _prior(theta: Array, hyper: Shared, d: int, f: int) -> tuple[float, Array]:
     """Log density of the priors, and its slopes."""
-    total, lengths = log_prior(hyper.lengths, *length_prior(hyper.kernel, d))
-    noise_total, noise = log_prior(hyper.noise, *NOISE_PRIOR)
+    total, lengths = length_prior(hyper.kernel, hyper.lengths)
+    noise_total, noise = log_normal(hyper.noise, *NOISE_PRIOR)
     centre = np.r_[np.full(f, WIDER[0]), np.full(f, RELATED[0]), WIDER[0]]
     spread = np.r_[np.full(f, WIDER[1]), np.full(f, RELATED[1]), WIDER[1]]
     # A stand-in that goes against the real thing is as likely as one that goes along.

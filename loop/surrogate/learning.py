@@ -1,7 +1,9 @@
 """How a Gaussian process is learnt: the hyperparameters of largest posterior density.
 
-Priors and bounds are BoTorch's (Hvarfner et al., Vanilla Bayesian Optimization Performs Great in
-High Dimensions, ICML 2024), the gradient is by hand.
+Bounds, the prior of the noise and the mode of that of lengthscales are BoTorch's (Hvarfner et al.,
+Vanilla Bayesian Optimization Performs Great in High Dimensions, ICML 2024); around that mode a
+gamma density takes the place of the log-normal, whose long tail lets few data switch an input off.
+BayBE's does so, too; measured in docs/decisions/0005. The gradient is by hand.
 
 Notation as in `gp`. A row that averages k outcomes has noise s^2 / k, where s^2 is known, or is
 learnt from the misfit and from the spread of the k outcomes together: the likelihood is that of all
@@ -9,7 +11,7 @@ the raw outcomes, at the cost of the distinct ones.
 """
 
 from dataclasses import dataclass, replace
-from math import log, pi, sqrt
+from math import exp, lgamma, log, pi, sqrt
 from typing import assert_never
 
 import numpy as np
@@ -33,6 +35,8 @@ from loop.surrogate.gp import (
 
 LEAST_KNOWN = 1e-6  # a stated noise variance below it leaves the covariance barely positive
 NOISE_PRIOR = (-4.0, 1.0)  # log-normal: BoTorch's, Hvarfner et al. section 4
+LENGTH_SHAPE = 3.0  # of the gamma prior of lengthscales
+USUAL_LENGTH = exp(sqrt(2) - 3)  # of one input, times sqrt(d): the mode of BoTorch's log-normal
 ROUNDS = 100  # iterations of the fit at most: it takes 20 to 40
 
 
@@ -106,9 +110,7 @@ def settled(theta: Array, samples: Samples, kernel: Kernel) -> Process:
 
 def start(samples: Samples, kernel: Kernel) -> Array:
     """Logarithmic hyperparameters at the mode of their priors: where a fit begins."""
-    d = samples.X.shape[1]
-    centre, spread = length_prior(kernel, d)
-    lengths = np.full(d, max(centre - spread**2, log(LEAST_LENGTH)))
+    lengths = start_lengths(kernel, samples.X.shape[1])
     noise = [max(NOISE_PRIOR[0] - NOISE_PRIOR[1] ** 2, log(LEAST_NOISE))] * samples.infers
     return np.concatenate([lengths, noise])
 
@@ -131,11 +133,11 @@ def _loss(theta: Array, samples: Samples, kernel: Kernel) -> tuple[float, Array]
     density = -0.5 * ((y - mean) @ weights + 2 * np.log(np.diag(factor)).sum() + n * log(2 * pi))
     slope = np.outer(weights, weights) - inverse
     gradient = np.empty(len(theta))
-    prior, prior_slope = log_prior(hyper.lengths, *length_prior(kernel, d))
+    prior, prior_slope = length_prior(kernel, hyper.lengths)
     gradient[:d] = 0.5 * length_slopes(hyper, X, K, slope) + prior_slope
     if samples.infers:
         inner, inner_slope = _within(samples, hyper.noise)
-        noise_prior, noise_slope = log_prior(np.array([hyper.noise]), *NOISE_PRIOR)
+        noise_prior, noise_slope = log_normal(np.array([hyper.noise]), *NOISE_PRIOR)
         unknown = np.isnan(samples.known)
         gradient[d] = 0.5 * np.diag(slope)[unknown] @ noise[unknown] + inner_slope + noise_slope[0]
         prior += noise_prior + inner
@@ -177,15 +179,33 @@ def _hyper(theta: Array, samples: Samples, kernel: Kernel) -> Hyper:
     return Hyper(kernel=kernel, lengths=np.exp(theta[:d]), noise=noise, mean=0.0)
 
 
-def length_prior(kernel: Kernel, d: int) -> tuple[float, float]:
-    """Location and scale of the log-normal prior; of `linear`: weights that explain about half."""
+def start_lengths(kernel: Kernel, d: int) -> Array:
+    """Logarithms (d,) of the lengthscales, of `linear` weights, that the prior holds likeliest."""
+    usual = _usual_weight(d) / exp(1) if kernel == "linear" else USUAL_LENGTH * sqrt(d)
+    return np.full(d, max(log(usual), log(LEAST_LENGTH)))
+
+
+def length_prior(kernel: Kernel, lengths: Array) -> tuple[float, Array]:
+    """Log prior density of lengthscales, of `linear` weights (d,), and its slope in log(lengths).
+
+    A gamma density for lengthscales; log-normal around weights that explain about half.
+    """
+    d = len(lengths)
     if kernel == "linear":
-        return log(sqrt(6 / d)), 1.0
-    return sqrt(2) + 0.5 * log(d), sqrt(3)
+        return log_normal(lengths, log(_usual_weight(d)), 1.0)
+    rate = (LENGTH_SHAPE - 1) / (USUAL_LENGTH * sqrt(d))
+    constant = LENGTH_SHAPE * log(rate) - lgamma(LENGTH_SHAPE)
+    slope = LENGTH_SHAPE - 1 - rate * lengths
+    density = constant + (LENGTH_SHAPE - 1) * np.log(lengths) - rate * lengths
+    return float(density.sum()), slope
 
 
-def log_prior(value: Array, centre: float, spread: float) -> tuple[float, Array]:
+def log_normal(value: Array, centre: float, spread: float) -> tuple[float, Array]:
     """Log density of a log-normal prior, summed, and its slope in log(value) (k,)."""
     z = (np.log(value) - centre) / spread
     density = -0.5 * z**2 - np.log(value * spread * sqrt(2 * pi))
     return float(density.sum()), -z / spread - 1
+
+
+def _usual_weight(d: int) -> float:
+    return sqrt(6 / d)

@@ -1,5 +1,6 @@
 """The acquisition: the right criterion for the occasion, and the numbers that it should give."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -37,11 +38,16 @@ def rough(point):
     return {"y": float(np.cos(5 * x).sum() - ((x - 0.4) ** 2).sum()), "z": float(x[0])}
 
 
+def loud(point):
+    """A slope and a jitter of half its height."""
+    return {"y": point["a"] + 0.5 * float(np.sin(1e4 * point["a"] + 1e3 * point["b"]))}
+
+
 def asked(targets=(rigs.Y, rigs.Z), kind="auto", count=8, pending=NOTHING, **settings):
-    """What an acquisition goes by after `count` design points of `rough`."""
-    factors = settings.pop("factors", ())
+    """What an acquisition goes by after `count` design points of `rough`, or of a `formula`."""
+    factors, formula = settings.pop("factors", ()), settings.pop("formula", rough)
     problem = rigs.asked(targets=targets, **settings)
-    campaign = rigs.evaluated(problem, rough, count)
+    campaign = rigs.evaluated(problem, formula, count)
     fitted = fit(training_data(campaign), problem.space.bounds, kind)
     objective = problem.objective
     return Ask(fitted=fitted, objective=objective, pending=pending, factors=factors, seed=1)
@@ -79,6 +85,23 @@ def test_the_criterion_fits_the_occasion(targets, settings, how, name):
     chosen = worth(asked(targets, **settings), how)
     assert chosen.name == name
     assert np.isfinite(chosen.at(SPREAD[:16])).all()
+
+
+@pytest.mark.parametrize(
+    ("target", "formula", "pending", "is_open", "name"),
+    [
+        (rigs.Y, rough, NOTHING, True, "LogEI"),
+        (Target(name="y", goal="min"), rough, NOTHING, True, "LogEI"),
+        (rigs.Y, rough, NOTHING, False, "UCB"),
+        (rigs.Y, rough, SPREAD[:1], True, "UCB"),
+        (rigs.Y, loud, NOTHING, True, "UCB"),
+        (MATCH, rough, NOTHING, True, "UCB"),
+    ],
+)
+def test_an_open_choice_goes_for_the_best_point(target, formula, pending, is_open, name):
+    """Unless something waits, noise casts doubt on the best, or a value is to be met."""
+    ask = asked((target,), count=32, formula=formula, pending=pending)
+    assert worth(replace(ask, is_open=is_open)).name == name
 
 
 @pytest.mark.parametrize("how", ["auto", "ucb", "logei", "variance", "straddle"])
