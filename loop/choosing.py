@@ -30,8 +30,8 @@ REGION = 512  # points over which pure learning wants to be right
 class Choosing:
     """One model, and the candidates that are chosen by it.
 
-    `by_row` (N,) is added to the worth of the rows of a pool: what their features do not tell. It
-    `is_warned` by failures.
+    `by_row` (N,) is added to the worth of the rows of a pool: what their features do not tell.
+    `is_warned` says that failures speak against some regions.
     """
 
     campaign: Campaign

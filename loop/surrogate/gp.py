@@ -1,11 +1,10 @@
 """Exact Gaussian-process regression by one Cholesky factor: predict, and leave one out.
 
 The same model as BoTorch's SingleTaskGP, but for the prior of its lengthscales (`learning`), on
-numpy alone.
-Why by hand: a fit costs a tenth of one through automatic differentiation, a pool of a million rows
-is predicted in N n^2 multiply-adds without an N x N matrix, and leaving one out is free. The
-hyperparameters, which `learning` finds, go into a BoTorch model where an acquisition needs one
-(`bridge`), and a test holds both against each other.
+numpy alone. Why by hand: a fit costs a tenth of one through automatic differentiation, a pool of a
+million rows is predicted in N n^2 multiply-adds without an N x N matrix, and leaving one out is
+free. The hyperparameters, which `learning` finds, go into a BoTorch model where an acquisition
+needs one (`bridge`), and a test holds both against each other.
 
 Notation: X (n, d) inputs between 0 and 1, no two alike; y (n,) the mean outcome of each, of mean
 about 0 and spread about 1; noise (n,) the variance of each y; K = k(X, X) + diag(noise) = L L'.

@@ -110,7 +110,9 @@ def settled(theta: Array, samples: Samples, kernel: Kernel) -> Process:
 
 def start(samples: Samples, kernel: Kernel) -> Array:
     """Logarithmic hyperparameters at the mode of their priors: where a fit begins."""
-    lengths = start_lengths(kernel, samples.X.shape[1])
+    d = samples.X.shape[1]
+    usual = _usual_weight(d) / exp(1) if kernel == "linear" else USUAL_LENGTH * sqrt(d)
+    lengths = np.full(d, max(log(usual), log(LEAST_LENGTH)))
     noise = [max(NOISE_PRIOR[0] - NOISE_PRIOR[1] ** 2, log(LEAST_NOISE))] * samples.infers
     return np.concatenate([lengths, noise])
 
@@ -177,12 +179,6 @@ def _hyper(theta: Array, samples: Samples, kernel: Kernel) -> Hyper:
     d = samples.X.shape[1]
     noise = float(np.exp(theta[d])) if samples.infers else float(np.median(samples.noise(0.0)))
     return Hyper(kernel=kernel, lengths=np.exp(theta[:d]), noise=noise, mean=0.0)
-
-
-def start_lengths(kernel: Kernel, d: int) -> Array:
-    """Logarithms (d,) of the lengthscales, of `linear` weights, that the prior holds likeliest."""
-    usual = _usual_weight(d) / exp(1) if kernel == "linear" else USUAL_LENGTH * sqrt(d)
-    return np.full(d, max(log(usual), log(LEAST_LENGTH)))
 
 
 def length_prior(kernel: Kernel, lengths: Array) -> tuple[float, Array]:

@@ -227,6 +227,12 @@ def test_every_candidate_says_why(problem, count):
         assert isinstance(why.seed, int)
 
 
+def test_a_list_is_searched_for_many_good_ones():
+    """By optimism; the one best point of a space is expected improvement's."""
+    chosen = Bayes().propose(after(POOL, rough(POOL), 8), 1)
+    assert [each.why.acquisition for each in chosen] == ["UCB"]
+
+
 @pytest.mark.parametrize("known", [1, 3, 6])
 def test_partly_known_errors_give_no_nan(known):
     """Standard errors on some rows: each keeps its own, and everything that is said is finite."""

@@ -74,6 +74,21 @@ def test_a_failing_region_is_left_alone(d, seed, how):
     assert failing(tempting(*NAMES[:d], seed=seed), how=how) <= 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("infeasible", "UCB"), ("cancelled", "LogEI"), ("", "LogEI")]
+)
+def test_beside_a_region_that_fails_optimism_chooses(kind, name):
+    """Together with caution, expected improvement would stay where it is."""
+    places = (0.05, 0.2, 0.3, 0.45, 0.6, 0.8)
+    chosen = rigs.placed(tempting("x"), *({"x": x} for x in places))
+    answers = [
+        rigs.failed(each, kind) if kind and x == places[-1] else rigs.measured(each, y=x)
+        for each, x in zip(chosen, places, strict=True)
+    ]
+    (candidate,) = Bayes(initial=1).propose(rigs.replayed(tempting("x"), chosen, answers), 1)
+    assert candidate.why.acquisition == name
+
+
 POOL = pool(
     "m",
     Listing(
