@@ -76,9 +76,8 @@ def main(  # noqa: PLR0913
     journal = Journal(file=out, keys=("function", "method", "seed", "evaluations"))
     methods, against = [dated(name) for name in method or METHODS], dated(against)
     back = [(KEPT, kept), (MIXED, mixed), (NOISY, noisy)]
-    functions = (
-        function or [name for some, wanted in back if wanted for name in some] or [*FUNCTIONS]
-    )
+    chosen = [name for some, is_wanted in back if is_wanted for name in some]
+    functions = function or chosen or list(FUNCTIONS)
     if not peers.present():
         print(f"Without peers ({', '.join(PEERS)}): {peers.INSTALL}")
         methods = [name for name in methods if name not in PEERS]

@@ -52,7 +52,7 @@ Point = Mapping[str, Any]
 
 CATALYSTS = ("Pd", "Ni", "Cu", "Fe")
 SOLVENTS = ("DMF", "water", "THF")
-HEIGHTS = [[0.70, 0.55, 0.92], [0.60, 1.00, 0.50], [0.80, 0.45, 0.65], [0.40, 0.75, 0.60]]
+HEIGHTS = np.array([[0.70, 0.55, 0.92], [0.60, 1.00, 0.50], [0.80, 0.45, 0.65], [0.40, 0.75, 0.60]])
 PURE = np.array([0.6, 0.9, 0.3, 0.8, 0.5])
 BLEND = {(0, 1): 1.2, (0, 3): 1.6, (1, 2): 0.8, (2, 4): 1.1, (3, 4): -0.9, (0, 4): 0.5}
 PEAK, WIDTH = np.array([0.0, 0.5, 0.3, 0.0, 0.2]), 0.15
@@ -256,6 +256,7 @@ def _hartmann(name: str, noise: float) -> Function:
 
 
 def _yielding(name: str, value: Yield) -> Function:
+    """The yield over the space of `mixed6`."""
     return Function(
         name=name,
         parameters=(
@@ -288,7 +289,7 @@ FUNCTIONS = {
         _yielding(
             "mixed6",
             Yield(
-                heights=np.array(HEIGHTS),
+                heights=HEIGHTS,
                 a=np.array([0.25, 0.70, 0.50, 0.85]),
                 b=np.array([0.60, 0.30, 0.80]),
                 k=np.array([4, 9, 6, 11]),
